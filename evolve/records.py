@@ -1,0 +1,229 @@
+"""The nouns of a run, in the order the data meets them: frozen, without behaviour that needs the rest of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Sources = Mapping[str, str]
+"""A program's files: path relative to the program's folder -> text."""
+
+Direction = Literal["maximize", "minimize"]
+Status = Literal["ok", "invalid", "crash", "timeout", "memory", "gpu_memory", "protocol", "judge_error"]
+"""How an evaluation ended. ``judge_error`` is ours and never held against a program; only ``ok`` has a score."""
+
+Level = Literal["namespaces", "landlock", "rlimits", "none"]
+Integrity = Literal["isolated", "best-effort", "same-process"]
+"""Whether a candidate could have forged its score: ``isolated`` no; ``best-effort`` a same-user process might have
+reached the judge; ``same-process`` the candidate ran where the score was made."""
+
+Stage = Literal["ask", "draft", "novelty", "judge"]
+"""Where an attempt can end early."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One number that a task reports: which way is better, in what unit, within what bounds."""
+
+    name: str
+    direction: Direction | None = None
+    unit: str = ""
+    bounds: tuple[float | None, float | None] = (None, None)
+    target: float | None = None
+
+    @property
+    def sign(self) -> float:
+        """+1 where larger is better, -1 where smaller is: ``sign * value`` is to be maximised."""
+        return -1.0 if self.direction == "minimize" else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one evaluation may use. Times in seconds, sizes in bytes.
+
+    ``seconds`` bounds the whole evaluation and ``call_seconds`` one call of the candidate, both wall time;
+    ``cpu_seconds`` the CPU time of any one process; ``memory`` the candidate's whole process tree, its scratch space included;
+    ``processes`` how many of them (threads count); ``output`` what is kept of stdout and stderr; ``reply`` one call's encoded result;
+    ``scratch`` the files it may write.
+    """
+
+    seconds: float = 60.0
+    call_seconds: float = 60.0
+    cpu_seconds: float = 60.0
+    memory: int = 2 << 30
+    processes: int = 64
+    output: int = 64 << 10
+    reply: int = 64 << 20
+    scratch: int = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A score that others reached, and where that is written."""
+
+    name: str
+    score: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is being evolved: a seed program, the script that scores one, and what both may use.
+
+    ``digest`` covers all that decides a score (evaluator, harness, limits, packages): evaluations under another digest are not comparable.
+    ``data`` names installed packages that hold hidden data: the judge may import them, a jail never sees them.
+    """
+
+    name: str
+    brief: str
+    root: Path
+    entry: str
+    language: str
+    initial: Sources
+    evaluator: Path
+    harness: str | None
+    score: Metric
+    metrics: Mapping[str, Metric]
+    limits: Limits
+    packages: tuple[str, ...]
+    preload: tuple[str, ...]
+    data: tuple[str, ...]
+    baselines: tuple[Baseline, ...]
+    search: Mapping[str, Any]
+    allow_nonfinite: bool
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Something a judge wants kept beside a score: a picture, a text, an array."""
+
+    name: str
+    mime: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What ``evaluate`` returns when a number alone does not say enough. ``score`` is raw, in the task's own direction and unit."""
+
+    score: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    feedback: str = ""
+    artifacts: Mapping[str, str | bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What the judge saw of one candidate. ``score`` is None unless ``status`` is ``ok``.
+
+    ``error`` is why it failed, for a person and for the next prompt; ``output`` the tail of what the candidate printed, ``log`` of what
+    the judge did. ``seconds`` is wall time in the judge, ``cpu_seconds`` and ``memory`` (bytes, peak) are the candidate's tree's where known.
+    """
+
+    status: Status
+    score: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    feedback: str = ""
+    artifacts: tuple[Artifact, ...] = ()
+    error: str = ""
+    output: str = ""
+    log: str = ""
+    seconds: float = 0.0
+    cpu_seconds: float | None = None
+    memory: int | None = None
+    isolation: Level = "none"
+    isolation_reason: str = ""
+    integrity: Integrity = "same-process"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Source files that were judged and reached the archive. ``digest`` is of the normalised sources and unique in its run.
+
+    ``traits`` is what its operator leaves to the operators of its children: plain JSON values, such as step sizes. ``children`` is not
+    here: it changes, and the islands count it.
+    """
+
+    digest: str
+    sources: Sources
+    status: Status
+    score: float | None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    number: int = 0
+    parent: str | None = None
+    arm: str = "seed"
+    operator: str = "seed"
+    island: int = 0
+    generation: int = 0
+    traits: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One job: everything random about it was decided when it was asked for, on the main thread.
+
+    ``told`` is how many attempts had been told by then, which is what a replay needs. ``seed`` is the source of the operator's own random
+    choices. ``tried`` and ``gained`` count the earlier attempts of this arm on this parent, and those whose child was better.
+    ``best`` is the best score of the run so far, raw.
+    """
+
+    number: int
+    parent: Program
+    inspirations: tuple[Program, ...]
+    island: int
+    arm: str
+    operator: str
+    seed: int
+    told: int
+    tried: int = 0
+    gained: int = 0
+    best: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A child that is not judged yet. ``note`` says in a line what was changed; ``traits`` go to the program."""
+
+    sources: Sources
+    note: str = ""
+    traits: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One candidate handed to the judge."""
+
+    id: str
+    sources: Sources
+    seed: int
+    purpose: Literal["seed", "child", "tune", "check"] = "child"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One evaluation of an attempt: the draft that was judged and what the judge saw. Point 0 is the child itself."""
+
+    draft: Draft
+    digest: str
+    evaluation: Evaluation
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What became of a proposal, filled stage by stage. ``stage`` and ``reason`` say where and why it ended early, if it did.
+
+    ``points`` holds every evaluation made for it: the child, then what an inner optimiser tried. ``program`` is the best of them, once told.
+    ``gain`` is the bandit's reward in [0, 1].
+    """
+
+    proposal: Proposal
+    draft: Draft | None = None
+    digest: str | None = None
+    points: list[Point] = field(default_factory=list)
+    stage: Stage | None = None
+    reason: str = ""
+    program: Program | None = None
+    gain: float | None = None
