@@ -39,6 +39,17 @@ def parse(text: str) -> ast.Module | None:
             return None
 
 
+def compiles(text: str) -> bool:
+    """Return whether ``text`` is a Python module that could be imported as far as the compiler can tell."""
+    with _PARSING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            compile(text, "program", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return False
+    return True
+
+
 def digest(sources: Sources, language: str) -> str:
     """Return the SHA-256 (hex) over the normal forms of all files, their paths included."""
     total = hashlib.sha256()

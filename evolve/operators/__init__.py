@@ -1,0 +1,11 @@
+"""The built-in arms: operators that need no model, in the tradition of genetic programming."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from evolve.operators.tune import Tune
+from evolve.seams import Operator
+
+BUILTIN: Mapping[str, Operator] = {"builtin/tune": Tune()}
+"""Every built-in arm by name."""
