@@ -1,0 +1,137 @@
+-- What a person asks of the archive. The views are dropped and created again whenever this file changes.
+
+-- Programs with a score, ranked within their run; programs that are equally good share a rank.
+CREATE VIEW leaderboard AS
+SELECT
+    p.run,
+    rank() OVER (
+        PARTITION BY p.run ORDER BY CASE r.direction WHEN 'minimize' THEN p.score ELSE -p.score END
+    ) AS rank,
+    substr(p.digest, 1, 10) AS id,
+    p.score,
+    r.unit,
+    p.arm,
+    p.operator,
+    substr(p.parent, 1, 10) AS parent,
+    p.number,
+    p.island,
+    p.generation,
+    p.metrics,
+    p.digest
+FROM programs AS p
+JOIN runs AS r ON r.name = p.run
+WHERE p.score IS NOT NULL;
+
+-- One row per program with its parent beside it. A recursive query walks it to the first ancestor:
+--     WITH RECURSIVE line (digest) AS (
+--         SELECT 'the digest' UNION SELECT parent FROM lineage JOIN line USING (digest)
+--         WHERE run = 'the run' AND parent IS NOT NULL
+--     ) SELECT * FROM lineage JOIN line USING (digest) WHERE run = 'the run' ORDER BY number DESC
+CREATE VIEW lineage AS
+SELECT
+    c.run,
+    c.digest,
+    c.number,
+    c.score,
+    c.arm,
+    c.operator,
+    c.island,
+    c.generation,
+    c.parent,
+    p.number AS parent_number,
+    p.score AS parent_score,
+    a.note
+FROM programs AS c
+LEFT JOIN programs AS p ON p.run = c.run AND p.digest = c.parent
+LEFT JOIN attempts AS a ON a.run = c.run AND a.number = c.number;
+
+-- What each arm cost. Seeds and checks are listed but never count against a budget (`counted`).
+CREATE VIEW spend AS
+SELECT
+    e.run,
+    coalesce(a.arm, 'seed') AS arm,
+    count(DISTINCT e.attempt) AS attempts,
+    count(*) AS evaluations,
+    sum(e.purpose IN ('child', 'tune')) AS counted,
+    sum(e.seconds) AS seconds,
+    sum(e.cpu_seconds) AS cpu_seconds
+FROM evaluations AS e
+LEFT JOIN attempts AS a ON a.run = e.run AND a.number = e.attempt
+GROUP BY e.run, coalesce(a.arm, 'seed');
+
+-- What each arm achieved: of its attempts, how many were told, ended early, led to a scored program, and to one better than its parent.
+CREATE VIEW arm_stats AS
+SELECT
+    a.run,
+    a.arm,
+    count(*) AS attempts,
+    sum(a.state = 'told') AS told,
+    sum(a.stage IS NOT NULL) AS stopped,
+    sum(c.score IS NOT NULL) AS scored,
+    sum(
+        CASE
+            WHEN c.score IS NULL THEN 0
+            WHEN p.score IS NULL THEN 1
+            WHEN r.direction = 'minimize' THEN c.score < p.score
+            ELSE c.score > p.score
+        END
+    ) AS improved,
+    avg(a.gain) AS mean_gain,
+    CASE r.direction WHEN 'minimize' THEN min(c.score) ELSE max(c.score) END AS best
+FROM attempts AS a
+JOIN runs AS r ON r.name = a.run
+LEFT JOIN programs AS c ON c.run = a.run AND c.digest = a.program
+LEFT JOIN programs AS p ON p.run = a.run AND p.digest = a.parent
+GROUP BY a.run, a.arm;
+
+-- Attempts that ended early and evaluations that failed. `how` is the stage or the status.
+CREATE VIEW failures AS
+SELECT
+    s.run, s.number, s.stage AS how, s.reason, s.arm, s.operator, substr(s.digest, 1, 10) AS id, s.parent, s.told_at AS at
+FROM attempts AS s
+WHERE s.stage IS NOT NULL AND NOT EXISTS ( -- else the evaluation says more
+    SELECT 1 FROM evaluations AS f WHERE f.run = s.run AND f.attempt = s.number AND f.status <> 'ok'
+)
+UNION ALL
+SELECT
+    e.run,
+    e.attempt,
+    e.status,
+    CASE e.error WHEN '' THEN e.feedback ELSE e.error END,
+    coalesce(a.arm, 'seed'),
+    coalesce(a.operator, 'seed'),
+    substr(e.digest, 1, 10),
+    a.parent,
+    e.judged_at
+FROM evaluations AS e
+LEFT JOIN attempts AS a ON a.run = e.run AND a.number = e.attempt
+WHERE e.status <> 'ok';
+
+-- Programs that no other program of their run beats on one objective without losing on another (quadratic in the worst case).
+CREATE VIEW pareto AS
+WITH measures AS (
+    SELECT p.run, p.digest, o.name, iif(o.direction = 'minimize', -1, 1) * iif(o.name = 'score', p.score, m.value) AS worth
+    FROM programs AS p
+    JOIN objectives AS o ON o.run = p.run
+    LEFT JOIN metrics AS m ON m.run = p.run AND m.digest = p.digest AND m.name = o.name
+    WHERE p.score IS NOT NULL
+)
+SELECT p.run, substr(p.digest, 1, 10) AS id, p.score, p.metrics, p.arm, p.operator, p.number, p.digest
+FROM programs AS p
+WHERE p.score IS NOT NULL AND NOT EXISTS (
+    SELECT 1
+    FROM programs AS q
+    WHERE q.run = p.run AND q.score IS NOT NULL AND q.digest <> p.digest
+    AND NOT EXISTS ( -- nowhere is q worse
+        SELECT 1
+        FROM measures AS a
+        JOIN measures AS b ON b.run = a.run AND b.name = a.name AND b.digest = q.digest
+        WHERE a.run = p.run AND a.digest = p.digest AND coalesce(b.worth < a.worth, b.worth IS NULL AND a.worth IS NOT NULL)
+    )
+    AND EXISTS ( -- somewhere it is better
+        SELECT 1
+        FROM measures AS a
+        JOIN measures AS b ON b.run = a.run AND b.name = a.name AND b.digest = q.digest
+        WHERE a.run = p.run AND a.digest = p.digest AND coalesce(b.worth > a.worth, a.worth IS NULL AND b.worth IS NOT NULL)
+    )
+);

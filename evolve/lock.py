@@ -1,0 +1,78 @@
+"""A lock on one run of one archive: one process at a time may drive it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from evolve.errors import ArchiveError
+
+_held: set[int] = set()
+"""Descriptors of the locks that this process holds."""
+
+
+def _drop_in_child() -> None:
+    """Close the locks in a forked child. They belong to the parent, and a child that outlived it would hold them on."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_drop_in_child)
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock file ``path``, which says who holds it. The system frees it when this process ends, however it ends.
+
+    Args:
+        path: the file; made here and removed again. One that is left over from a killed process is taken over.
+        what: what is locked, for the error.
+
+    Raises:
+        ArchiveError: if another process, or another part of this one, holds it.
+    """
+    descriptor = _acquire(path, what)
+    _held.add(descriptor)
+    owner = os.getpid()
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{owner}\n".encode())
+        yield
+    finally:
+        if os.getpid() == owner:  # a forked child that unwinds through here holds nothing
+            _held.discard(descriptor)
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+
+
+def _acquire(path: Path, what: str) -> int:
+    """Return a descriptor that holds the lock on the file that is at ``path`` now."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise ArchiveError(f"cannot lock {what}: {path}: {error.strerror}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(descriptor)
+            raise ArchiveError(
+                f"{what} is being run by another process (pid {holder}); wait for it, or end it first"
+            ) from error
+        if _is_at(descriptor, path):
+            return descriptor
+        os.close(descriptor)  # its last holder removed it between our open and our lock
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Return whether ``path`` still names the open file."""
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(descriptor), there)

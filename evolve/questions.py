@@ -1,0 +1,212 @@
+"""What people ask the archive: which runs, which programs, where they came from, what failed, what it cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from evolve.errors import ArchiveError
+from evolve.recall import Recall
+from evolve.records import Artifact, Program, Sources
+from evolve.rows import EVALUATION, ID_LENGTH, PROGRAM, Failure, Hit, Judged, RunInfo, Spend, to_evaluation, to_program
+
+SHORTEST = 4
+"""The fewest characters that may stand for a program."""
+
+RUN = """
+SELECT name, task, task_path, task_digest, direction, unit, seed, config, version, state, reason, created, finished, seconds,
+    (SELECT count(*) FROM evaluations AS e WHERE e.run = r.name AND e.purpose IN ('child', 'tune')),
+    CASE direction
+        WHEN 'minimize' THEN (SELECT min(score) FROM programs AS p WHERE p.run = r.name AND p.score IS NOT NULL)
+        ELSE (SELECT max(score) FROM programs AS p WHERE p.run = r.name AND p.score IS NOT NULL)
+    END
+FROM runs AS r
+"""
+BEST = f"""
+SELECT {PROGRAM}, s.files FROM programs AS p JOIN sources AS s ON s.hash = p.source
+WHERE p.run = ? AND p.score IS NOT NULL ORDER BY p.score {{order}}, p.number LIMIT ?
+"""
+LINE = f"""
+WITH RECURSIVE line (digest) AS (
+    SELECT ?2 UNION SELECT a.parent FROM programs AS a JOIN line USING (digest) WHERE a.run = ?1 AND a.parent IS NOT NULL
+)
+SELECT {PROGRAM} FROM line JOIN programs AS p ON p.run = ?1 AND p.digest = line.digest ORDER BY p.number DESC
+"""
+
+
+class Questions(Recall):
+    """The part of the archive that the command line, the pages and notebooks ask. A run that is not named is the newest one."""
+
+    def runs(self) -> list[RunInfo]:
+        """Return all runs, the newest first."""
+        return [_run_info(row) for row in self._all(f"{RUN} ORDER BY created DESC, rowid DESC")]
+
+    def run(self, name: str | None = None) -> RunInfo:
+        """Return a run.
+
+        Raises:
+            ArchiveError: if there is none, or none of this name.
+        """
+        if name is None:
+            row = self._one(f"{RUN} ORDER BY created DESC, rowid DESC LIMIT 1")
+        else:
+            row = self._one(f"{RUN} WHERE name = ?", (name,))
+        if row is None:
+            raise ArchiveError(self._no_run(name))
+        return _run_info(row)
+
+    def best(self, n: int = 1, run: str | None = None) -> list[Program]:
+        """Return the ``n`` best programs of a run, the best first; of equals the older first."""
+        info = self.run(run)
+        order = "ASC" if info.direction == "minimize" else "DESC"
+        return [to_program(row[:-1], row[-1]) for row in self._all(BEST.format(order=order), (info.name, n))]
+
+    def find(self, id: str, run: str | None = None) -> tuple[str, Program]:
+        """Return the program whose digest begins with ``id``, and its run.
+
+        Without ``run`` the newest run is searched first, then all; a program of several runs is taken from the newest of them.
+
+        Raises:
+            ArchiveError: if ``id`` is too short, fits no program or several.
+        """
+        if len(id) < SHORTEST:
+            raise ArchiveError(f"{id!r} is too short to name a program: give at least {SHORTEST} characters of its id")
+        home = self.run(run).name
+        found = self._starting(id, home) or ([] if run else self._starting(id, None))
+        if not found:
+            where = f"run {home!r}" if run else str(self.path)
+            raise ArchiveError(
+                f"no program in {where} has an id that begins with {id!r}; `evolve best` and `evolve search` list ids"
+            )
+        digests = sorted({digest for _, digest in found})
+        if len(digests) > 1:
+            some = ", ".join(digest[: max(ID_LENGTH, len(id) + 4)] for digest in digests)
+            raise ArchiveError(f"{id!r} may be any of {some}: give more characters")
+        name, digest = found[0]
+        return name, self.program(name, digest)
+
+    def lineage(self, run: str, digest: str) -> list[Program]:
+        """Return a program and its ancestors, itself first and the seed last, without sources."""
+        return [to_program(row) for row in self._all(LINE, (run, digest))]
+
+    def children(self, run: str, digest: str) -> list[Program]:
+        """Return the programs made directly from a program, in the order of their attempts, without sources."""
+        sql = f"SELECT {PROGRAM} FROM programs AS p WHERE p.run = ? AND p.parent = ? ORDER BY p.number"
+        return [to_program(row) for row in self._all(sql, (run, digest))]
+
+    def evaluations(self, run: str, digest: str) -> list[Judged]:
+        """Return every evaluation of a program, the oldest first, with texts but without artifacts."""
+        sql = (
+            "SELECT e.attempt, e.point, e.purpose, e.digest, e.seed, e.task_digest, e.note, e.judged_at, "
+            f"{EVALUATION} FROM evaluations AS e WHERE e.run = ? AND e.digest = ? ORDER BY e.id"
+        )
+        return [Judged(*row[:8], to_evaluation(row[8:])) for row in self._all(sql, (run, digest))]
+
+    def artifacts(self, run: str, digest: str) -> list[Artifact]:
+        """Return what the judge kept beside the evaluations of a program."""
+        sql = (
+            "SELECT f.name, f.mime, f.data FROM evaluations AS e JOIN artifacts AS f ON f.evaluation = e.id "
+            "WHERE e.run = ? AND e.digest = ? ORDER BY f.id"
+        )
+        return [Artifact(*row) for row in self._all(sql, (run, digest))]
+
+    def failures(self, run: str | None = None, n: int = 20) -> list[Failure]:
+        """Return the last ``n`` attempts of a run that ended early or failed in the judge, the latest first."""
+        sql = (
+            "SELECT run, number, how, reason, arm, operator, id, parent, at FROM failures "
+            "WHERE run = ? ORDER BY number DESC LIMIT ?"
+        )
+        return [Failure(*row) for row in self._all(sql, (self.run(run).name, n))]
+
+    def spend(self, run: str | None = None) -> list[Spend]:
+        """Return what each arm of a run cost, the dearest first."""
+        sql = "SELECT run, arm, attempts, evaluations, counted, seconds, cpu_seconds FROM spend WHERE run = ? ORDER BY seconds DESC, arm"
+        return [Spend(*row) for row in self._all(sql, (self.run(run).name,))]
+
+    def search(self, text: str, run: str | None = None, n: int = 20) -> list[Hit]:
+        """Return up to ``n`` programs whose code, note or feedback contains every word of ``text``, the latest first.
+
+        A word matches whole identifiers and their parts between underscores, in any case; ``conv*`` matches beginnings. All runs are
+        searched unless ``run`` is given.
+
+        Raises:
+            ArchiveError: if ``text`` holds no word, or there is no such run.
+        """
+        terms = [term for term in text.split() if any(character.isalnum() for character in term)]
+        if not terms:
+            raise ArchiveError(f"{text!r} has no word to search for")
+        name = None if run is None else self.run(run).name
+        match = " ".join(
+            f'"{quoted}"*' if term.endswith("*") else f'"{quoted}"' for term in terms for quoted in [_quoted(term)]
+        )
+        hits = {}
+        for row in self._all(_search_code(name), {"match": match, "run": name, "n": n}):
+            program = to_program(row[1:-1], row[-1])
+            hits[row[0], program.digest] = Hit(row[0], program, *_line(program.sources, terms))
+        for row in self._all(_search_words(name), {"match": match, "run": name, "n": n}):
+            program = to_program(row[1:-4], row[-4])
+            named = dict(zip(("note", "feedback", "error"), row[-3:], strict=True))
+            hits.setdefault((row[0], program.digest), Hit(row[0], program, *_line(named, terms, numbered=False)))
+        return list(hits.values())[:n]
+
+    def _starting(self, id: str, run: str | None) -> list[tuple[str, str]]:
+        """Return (run, digest) of some programs whose digest begins with ``id``, those of newer runs first."""
+        low, high = id.lower(), id.lower() + "\U0010ffff"
+        if run is not None:
+            return self._all(
+                "SELECT run, digest FROM programs WHERE run = ? AND digest >= ? AND digest < ? LIMIT 6",
+                (run, low, high),
+            )
+        sql = (
+            "SELECT p.run, p.digest FROM programs AS p JOIN runs AS r ON r.name = p.run "
+            "WHERE p.digest >= ? AND p.digest < ? ORDER BY r.created DESC LIMIT 200"
+        )
+        return self._all(sql, (low, high))
+
+    def _no_run(self, name: str | None) -> str:
+        """Return what to say when a run is not there."""
+        known = [row[0] for row in self._all("SELECT name FROM runs ORDER BY created DESC LIMIT 5")]
+        if not known:
+            return f"{self.path} holds no run yet; start one with `evolve run TASK`"
+        return f"{self.path} has no run {name!r}; the latest are {', '.join(known)} (`evolve runs` lists all)"
+
+
+def _run_info(row: tuple[object, ...]) -> RunInfo:
+    """Make a run of the columns of `RUN`."""
+    values = list(row)
+    values[7] = json.loads(str(row[7]))
+    return RunInfo(*values)  # type: ignore[arg-type]
+
+
+def _search_code(run: str | None) -> str:
+    """Return the query for programs whose code matches."""
+    only = "" if run is None else "AND p.run = :run"
+    return (
+        f"SELECT p.run, {PROGRAM}, s.files FROM code JOIN sources AS s ON s.id = code.rowid JOIN programs AS p ON p.source = s.hash "
+        f"WHERE code MATCH :match {only} ORDER BY code.rowid DESC LIMIT :n"
+    )
+
+
+def _search_words(run: str | None) -> str:
+    """Return the query for programs whose evaluations say what matches."""
+    only = "" if run is None else "AND e.run = :run"
+    return (
+        f"SELECT e.run, {PROGRAM}, s.files, e.note, e.feedback, e.error FROM words JOIN evaluations AS e ON e.id = words.rowid "
+        "JOIN programs AS p ON p.run = e.run AND p.digest = e.digest JOIN sources AS s ON s.hash = p.source "
+        f"WHERE words MATCH :match {only} ORDER BY words.rowid DESC LIMIT :n"
+    )
+
+
+def _quoted(term: str) -> str:
+    """Return ``term`` as the inside of an FTS5 string, so that nothing in it is an operator."""
+    return term.removesuffix("*").replace('"', '""')
+
+
+def _line(texts: Sources, terms: Sequence[str], *, numbered: bool = True) -> tuple[str, str]:
+    """Return where the rarest-looking (longest) term stands in ``texts`` and the line itself."""
+    for term in sorted((term.removesuffix("*").lower() for term in terms), key=len, reverse=True):
+        for path, text in texts.items():
+            for number, line in enumerate(text.splitlines(), start=1):
+                if term in line.lower():
+                    return (f"{path}:{number}" if numbered else path), line.strip()
+    return next(iter(texts), ""), ""

@@ -1,0 +1,183 @@
+"""What the loop reads back: rows become the attempts and programs that they were written from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from evolve.database import Database
+from evolve.errors import ArchiveError
+from evolve.records import Artifact, Attempt, Draft, Evaluation, Point, Program, Proposal
+from evolve.rows import (
+    EVALUATION,
+    ID_LENGTH,
+    PROGRAM,
+    light_evaluation,
+    load_traits,
+    to_draft,
+    to_evaluation,
+    to_program,
+)
+
+PROPOSAL = "a.number, a.island, a.arm, a.operator, a.seed, a.told_before, a.tried, a.gained, a.best"
+OUTCOME = "a.digest, a.stage, a.reason, a.gain"
+
+
+class Recall(Database):
+    """The part of the archive that a resume, a replay and a novelty check ask."""
+
+    def program(self, run: str, digest: str) -> Program:
+        """Return the program of ``run`` with this whole digest, sources included.
+
+        Raises:
+            ArchiveError: if there is none.
+        """
+        row = self._one(
+            f"SELECT {PROGRAM}, s.files FROM programs AS p JOIN sources AS s ON s.hash = p.source "
+            "WHERE p.run = ? AND p.digest = ?",
+            (run, digest),
+        )
+        if row is None:
+            raise ArchiveError(f"run {run!r} in {self.path} has no program {digest[:ID_LENGTH]}")
+        return to_program(row[:-1], row[-1])
+
+    def known(self, run: str, digest: str) -> int | None:
+        """Return the attempt that drafted this digest and was not refused, or whose tuning found it; a seed's number is 0 or less."""
+        row = self._one(
+            # word for word the condition of the index attempts_digest
+            "SELECT number FROM attempts WHERE run = ? AND digest = ? AND digest IS NOT NULL AND (stage IS NULL OR stage = 'judge')",
+            (run, digest),
+        ) or self._one("SELECT number FROM programs WHERE run = ? AND digest = ?", (run, digest))
+        return None if row is None else int(row[0])
+
+    def counted(self, run: str) -> int:
+        """Return how many evaluations of ``run`` count against its budget: children and points of a tuner, whatever their status."""
+        (count,) = self._one("SELECT count(*) FROM evaluations WHERE run = ? AND purpose IN ('child', 'tune')", (run,))
+        return int(count)
+
+    def seeds(self, run: str) -> list[tuple[Program, Evaluation]]:
+        """Return the programs that ``run`` started from with their evaluations, the first one first."""
+        rows = self._all(
+            f"SELECT {PROGRAM}, s.files, e.id, {EVALUATION} FROM programs AS p JOIN sources AS s ON s.hash = p.source "
+            "JOIN evaluations AS e ON e.run = p.run AND e.attempt = p.number AND e.point = 0 "
+            "WHERE p.run = ? AND p.number <= 0 ORDER BY p.number DESC",
+            (run,),
+        )
+        width = PROGRAM.count(",") + 1
+        return [
+            (to_program(row[:width], row[width]), to_evaluation(row[width + 2 :], self._artifacts(row[width + 1])))
+            for row in rows
+        ]
+
+    def history(self, run: str) -> Iterator[Attempt]:
+        """Yield the told attempts of ``run`` in the order they were told, light enough for 100,000 of them.
+
+        Programs and drafts come without sources, evaluations with status, score, metrics and seconds only. Programs are shared between attempts.
+        """
+        seen = {
+            row[0]: to_program(row)
+            for row in self._all(f"SELECT {PROGRAM} FROM programs AS p WHERE p.run = ? AND p.number <= 0", (run,))
+        }
+        rows = self._stream(
+            f"SELECT {PROPOSAL}, a.parent, a.inspirations, {OUTCOME}, a.program, a.source IS NOT NULL, a.note, a.traits, "
+            "e.point, e.digest, e.status, e.score, e.metrics, e.seconds "
+            "FROM attempts AS a LEFT JOIN evaluations AS e ON e.run = a.run AND e.attempt = a.number "
+            "WHERE a.run = ? AND a.told_order IS NOT NULL ORDER BY a.told_order, e.point",
+            (run,),
+        )
+        for _, group in groupby(rows, key=itemgetter(0)):
+            lines = list(group)
+            head, (parent, inspirations) = lines[0][:9], lines[0][9:11]
+            digest, stage, reason, gain, program, drafted, note, traits = lines[0][11:19]
+            proposal = _proposal(
+                head,
+                self._light(seen, run, parent),
+                tuple(self._light(seen, run, other) for other in json.loads(inspirations)),
+            )
+            points = [
+                Point(Draft({}), point[1], light_evaluation(*point[2:]))
+                for point in (line[19:] for line in lines)
+                if point[0] is not None
+            ]
+            yield Attempt(
+                proposal=proposal,
+                draft=Draft({}, note, load_traits(traits)) if drafted else None,
+                digest=digest,
+                points=points,
+                stage=stage,
+                reason=reason,
+                program=None if program is None else self._light(seen, run, program),
+                gain=gain,
+            )
+
+    def pending(self, run: str) -> list[Attempt]:
+        """Return the attempts of ``run`` that were asked for and never told, whole, by number: what a resume finishes first."""
+        numbers = self._all("SELECT number FROM attempts WHERE run = ? AND state <> 'told' ORDER BY number", (run,))
+        return [self.attempt(run, number) for (number,) in numbers]
+
+    def recorded(self, run: str) -> Iterator[Attempt]:
+        """Yield all attempts of ``run`` by number, whole."""
+        for (number,) in self._all("SELECT number FROM attempts WHERE run = ? ORDER BY number", (run,)):
+            yield self.attempt(run, number)
+
+    def attempt(self, run: str, number: int) -> Attempt:
+        """Return one attempt, whole: every source, every evaluation with its texts and artifacts.
+
+        Raises:
+            ArchiveError: if there is none.
+        """
+        row = self._one(
+            f"SELECT {PROPOSAL}, a.parent, a.inspirations, {OUTCOME}, a.program, s.files, a.note, a.traits "
+            "FROM attempts AS a LEFT JOIN sources AS s ON s.hash = a.source WHERE a.run = ? AND a.number = ?",
+            (run, number),
+        )
+        if row is None:
+            raise ArchiveError(f"run {run!r} in {self.path} has no attempt {number}")
+        digest, stage, reason, gain, program, files, note, traits = row[11:]
+        return Attempt(
+            proposal=_proposal(
+                row[:9],
+                self.program(run, row[9]),
+                tuple(self.program(run, other) for other in json.loads(row[10])),
+            ),
+            draft=None if files is None else to_draft(files, note, traits),
+            digest=digest,
+            points=self._points(run, number),
+            stage=stage,
+            reason=reason,
+            program=None if program is None else self.program(run, program),
+            gain=gain,
+        )
+
+    def _points(self, run: str, number: int) -> list[Point]:
+        """Return the evaluations of an attempt."""
+        rows = self._all(
+            f"SELECT e.id, e.digest, s.files, e.note, e.traits, {EVALUATION} "
+            "FROM evaluations AS e JOIN sources AS s ON s.hash = e.source WHERE e.run = ? AND e.attempt = ? ORDER BY e.point",
+            (run, number),
+        )
+        return [
+            Point(to_draft(files, note, traits), digest, to_evaluation(tuple(rest), self._artifacts(id)))
+            for id, digest, files, note, traits, *rest in rows
+        ]
+
+    def _artifacts(self, evaluation: int) -> tuple[Artifact, ...]:
+        """Return what was kept beside an evaluation."""
+        rows = self._all("SELECT name, mime, data FROM artifacts WHERE evaluation = ? ORDER BY id", (evaluation,))
+        return tuple(Artifact(*row) for row in rows)
+
+    def _light(self, seen: dict[str, Program], run: str, digest: str) -> Program:
+        """Return a program without its sources, from ``seen`` if it is there."""
+        if digest not in seen:
+            row = self._one(f"SELECT {PROGRAM} FROM programs AS p WHERE p.run = ? AND p.digest = ?", (run, digest))
+            seen[digest] = to_program(row)
+        return seen[digest]
+
+
+def _proposal(columns: tuple[Any, ...], parent: Program, inspirations: tuple[Program, ...]) -> Proposal:
+    """Make a proposal of the columns `PROPOSAL` and the programs that they name."""
+    number, island, arm, operator, seed, told, tried, gained, best = columns
+    return Proposal(number, parent, inspirations, island, arm, operator, seed, told, tried, gained, best)
