@@ -1,10 +1,7 @@
 """The archive: one SQLite file that holds many runs, all they tried and all the judge saw. This module writes it.
 
-database.py   opens and migrates the file
-rows.py       records <-> rows
-recall.py     what the loop reads back
-questions.py  what people ask
-archive.py    what the loop writes
+Beside it: ``database.py`` opens and migrates the file, ``rows.py`` turns rows into records, ``recall.py`` reads back what the
+loop needs, ``questions.py`` answers people, ``lock.py`` keeps a run to one process, ``export.py`` copies runs out.
 """
 
 from __future__ import annotations
@@ -14,6 +11,7 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any
 
 from evolve.errors import ArchiveError
@@ -25,11 +23,7 @@ from evolve.rows import Purpose, RunInfo, RunState, canonical, clean, content, d
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 """What a run may be called: it becomes part of file names and addresses."""
 
-ASKED = """
-INSERT INTO attempts (run, number, told_before, parent, inspirations, island, arm, operator, seed, tried, gained, best, state, asked_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'asked', ?) ON CONFLICT (run, number) DO NOTHING
-"""
-UPDATED = """
+UPDATE = """
 UPDATE attempts SET
     state = :state, digest = :digest, source = :source, note = :note, traits = :traits, stage = :stage, reason = :reason,
     gain = :gain, program = :program, told_order = :order,
@@ -37,32 +31,20 @@ UPDATE attempts SET
     told_at = CASE WHEN :order IS NOT NULL THEN :now END
 WHERE run = :run AND number = :number AND state <> 'told'
 """
-JUDGED = """
-INSERT INTO evaluations (task_digest, run, attempt, point, purpose, digest, source, seed, status, score, seconds, cpu_seconds, memory,
-    isolation, isolation_reason, integrity, judged_at, metrics, note, traits, feedback, error, output, log)
-VALUES ((SELECT task_digest FROM runs WHERE name = ?1), ?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (run, attempt, point) DO NOTHING RETURNING id
-"""
-ADDED = """
-INSERT INTO programs (run, digest, source, number, parent, arm, operator, island, generation, status, score, created, metrics, traits)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, digest) DO NOTHING
-"""
+
+Settings = Mapping[str, Mapping[str, Any]]
+"""Arms by name, each with what it was set to: plain JSON values without secrets."""
 
 
 class Archive(Questions):
     """One archive file, open for reading and writing.
 
-    Every method that writes is one transaction and may be repeated with the same key without harm; `transaction` groups several into one
-    commit. Integers, seeds among them, must fit 64 signed bits.
+    Every method that writes is one transaction and may be repeated with the same key without harm; `transaction` groups
+    several into one commit. Integers, seeds among them, must fit 64 signed bits.
     """
 
     def create_run(
-        self,
-        name: str | None,
-        task: Task,
-        seed: int,
-        config: Mapping[str, Any],
-        arms: Mapping[str, Mapping[str, Any]] | None = None,
+        self, name: str | None, task: Task, seed: int, config: Mapping[str, Any], arms: Settings | None = None
     ) -> RunInfo:
         """Begin a run.
 
@@ -71,51 +53,41 @@ class Archive(Questions):
             task: what it evolves.
             seed: of all its random choices.
             config: resolved settings, plain JSON values without secrets.
-            arms: the arms it may choose, each with its settings.
+            arms: what it may choose from.
 
         Raises:
             ArchiveError: if the name is taken or cannot be a name.
         """
-        score = task.score
-        direction = score.direction or "maximize"
-        objectives = {metric.name: metric.direction for metric in task.metrics.values() if metric.direction} | {
-            "score": direction
-        }
+        direction = task.score.direction or "maximize"
+        objectives = {metric.name: metric.direction for metric in task.metrics.values() if metric.direction}
         with self.transaction():
             name = self._fresh_name(task.name) if name is None else self._free_name(name)
-            self._run(
-                "INSERT INTO runs (name, task, task_path, task_digest, direction, unit, seed, config, version, created) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    name,
-                    task.name,
-                    str(task.root),
-                    task.digest,
-                    direction,
-                    score.unit,
-                    seed,
-                    canonical(dict(config)),
-                    _version(),
-                    time.time(),
-                ),
+            self._insert(
+                "runs",
+                name=name,
+                task=task.name,
+                task_path=str(task.root),
+                task_digest=task.digest,
+                direction=direction,
+                unit=task.score.unit,
+                seed=seed,
+                config=canonical(dict(config)),
+                version=_version(),
+                created=time.time(),
             )
-            for objective, wanted in objectives.items():
-                self._run("INSERT INTO objectives (run, name, direction) VALUES (?, ?, ?)", (name, objective, wanted))
+            for objective, wanted in (objectives | {"score": direction}).items():
+                self._insert("objectives", run=name, name=objective, direction=wanted)
             self._store_arms(name, arms)
             return self.run(name)
 
-    def resume_run(
-        self, run: str, config: Mapping[str, Any], arms: Mapping[str, Mapping[str, Any]] | None = None
-    ) -> None:
+    def resume_run(self, run: str, config: Mapping[str, Any], arms: Settings | None = None) -> None:
         """Set a run going again, with a new config and perhaps more arms.
 
         Raises:
             ArchiveError: if there is no such run.
         """
         with self.transaction():
-            self._update_run(
-                run, "state = 'running', reason = '', finished = NULL, config = ?", canonical(dict(config))
-            )
+            self._update_run(run, state="running", reason="", finished=None, config=canonical(dict(config)))
             self._store_arms(run, arms)
 
     def finish(self, run: str, state: RunState, reason: str, seconds: float) -> None:
@@ -131,33 +103,35 @@ class Archive(Questions):
             ArchiveError: if there is no such run.
         """
         finished = None if state == "running" else time.time()
-        self._update_run(
-            run, "state = ?, reason = ?, seconds = ?, finished = ?", state, clean(reason), seconds, finished
-        )
+        self._update_run(run, state=state, reason=clean(reason), seconds=seconds, finished=finished)
 
     def lock(self, run: str) -> AbstractContextManager[None]:
-        """Hold ``run`` for this process; entering raises `ArchiveError` if another one drives it. Freed when the process ends, even if killed."""
+        """Return a lock that keeps ``run`` to this process; it is freed when the process ends, even if it is killed.
+
+        Raises:
+            ArchiveError: on entering, if another process drives the run.
+        """
         return locked(self.path.with_name(f"{self.path.name}.{run}.lock"), f"run {run!r}")
 
     def asked(self, run: str, proposal: Proposal) -> None:
         """Store a proposal before anything is done about it."""
-        self._run(
-            ASKED,
-            (
-                run,
-                proposal.number,
-                proposal.told,
-                proposal.parent.digest,
-                canonical([other.digest for other in proposal.inspirations]),
-                proposal.island,
-                proposal.arm,
-                proposal.operator,
-                proposal.seed,
-                proposal.tried,
-                proposal.gained,
-                proposal.best,
-                time.time(),
-            ),
+        self._insert(
+            "attempts",
+            "run, number",
+            run=run,
+            number=proposal.number,
+            told_before=proposal.told,
+            parent=proposal.parent.digest,
+            inspirations=canonical([other.digest for other in proposal.inspirations]),
+            island=proposal.island,
+            arm=proposal.arm,
+            operator=proposal.operator,
+            seed=proposal.seed,
+            tried=proposal.tried,
+            gained=proposal.gained,
+            best=proposal.best,
+            state="asked",
+            asked_at=time.time(),
         )
 
     def drafted(self, run: str, attempt: Attempt) -> None:
@@ -173,14 +147,20 @@ class Archive(Questions):
             self._update_attempt(run, attempt, "drafted", None)
 
     def judged(self, run: str, attempt: Attempt, point: int, purpose: Purpose, seed: int) -> None:
-        """Store what the judge saw of ``attempt.points[point]``. A stored ``judge_error`` gives way to what a later try brought."""
-        judged = attempt.points[point]
-        self._store_evaluation(
-            run, (attempt.proposal.number, point, purpose, seed), judged.draft, judged.digest, judged.evaluation
-        )
+        """Store what the judge saw of ``attempt.points[point]``.
+
+        A stored ``judge_error`` gives way to what a later try brought.
+        """
+        seen = attempt.points[point]
+        with self.transaction():
+            place = (attempt.proposal.number, point, purpose, seed)
+            self._store_evaluation(run, place, seen.draft, seen.digest, seen.evaluation)
 
     def told(self, run: str, attempt: Attempt, order: int) -> None:
-        """Store how an attempt ended, and its program if it has one. ``order`` is its place among the told attempts of its run."""
+        """Store how an attempt ended, and its program if it has one.
+
+        ``order`` is its place among the told attempts of its run.
+        """
         with self.transaction():
             if attempt.program is not None:
                 self._store_program(run, attempt.program)
@@ -212,90 +192,129 @@ class Archive(Questions):
         """Return ``name`` if a run may have it."""
         if not NAME.fullmatch(name):
             raise ArchiveError(
-                f"{name!r} cannot name a run: use letters, digits, '.', '_' and '-', a letter or digit first, at most 80"
+                f"{name!r} cannot name a run: use at most 80 letters, digits, '.', '_' and '-', a letter or digit first"
             )
         if self._one("SELECT 1 FROM runs WHERE name = ?", (name,)):
             raise ArchiveError(
-                f"{self.path} already has a run {name!r}: `evolve resume {name}` goes on with it, or choose another name"
+                f"{self.path} already has a run {name!r}: go on with it by `evolve resume {name}`, or choose another name"
             )
         return name
 
-    def _store_arms(self, run: str, arms: Mapping[str, Mapping[str, Any]] | None) -> None:
-        """Store or replace the settings of arms."""
+    def _store_arms(self, run: str, arms: Settings | None) -> None:
+        """Store arms, or replace their settings."""
         for arm, settings in (arms or {}).items():
-            self._run(
-                "INSERT OR REPLACE INTO arms (run, name, settings) VALUES (?, ?, ?)",
-                (run, arm, canonical(dict(settings))),
-            )
+            self._run("DELETE FROM arms WHERE run = ? AND name = ?", (run, arm))
+            self._insert("arms", run=run, name=arm, settings=canonical(dict(settings)))
 
-    def _update_run(self, run: str, change: str, *values: object) -> None:
+    def _update_run(self, run: str, **columns: object) -> None:
         """Change columns of a run that must exist."""
-        if not self._run(f"UPDATE runs SET {change} WHERE name = ?", (*values, run)).rowcount:
-            raise ArchiveError(f"{self.path} has no run {run!r}; `evolve runs` lists them")
+        changes = ", ".join(f"{column} = :{column}" for column in columns)
+        if not self._run(f"UPDATE runs SET {changes} WHERE name = :run", {"run": run, **columns}).rowcount:
+            raise ArchiveError(self._no_run(run))
 
     def _update_attempt(self, run: str, attempt: Attempt, state: str, order: int | None) -> None:
         """Bring an attempt's row up to date, making it where `asked` was not called. What was told stays as it is."""
         self.asked(run, attempt.proposal)
         draft = attempt.draft
-        self._run(
-            UPDATED,
-            {
-                "run": run,
-                "number": attempt.proposal.number,
-                "state": state,
-                "digest": attempt.digest,
-                "source": None if draft is None else self._store_sources(draft.sources),
-                "note": "" if draft is None else clean(draft.note),
-                "traits": "{}" if draft is None else canonical(dict(draft.traits)),
-                "stage": attempt.stage,
-                "reason": clean(attempt.reason),
-                "gain": attempt.gain,
-                "program": None if attempt.program is None else attempt.program.digest,
-                "order": order,
-                "now": time.time(),
-            },
-        )
+        columns = {
+            "run": run,
+            "number": attempt.proposal.number,
+            "state": state,
+            "digest": attempt.digest,
+            "source": None if draft is None else self._store_sources(draft.sources),
+            "note": "" if draft is None else clean(draft.note),
+            "traits": "{}" if draft is None else canonical(dict(draft.traits)),
+            "stage": attempt.stage,
+            "reason": clean(attempt.reason),
+            "gain": attempt.gain,
+            "program": None if attempt.program is None else attempt.program.digest,
+            "order": order,
+            "now": time.time(),
+        }
+        self._run(UPDATE, columns)
 
     def _store_sources(self, sources: Sources) -> str:
         """Store files once and return their hash."""
-        row = content(sources)
-        self._run("INSERT INTO sources (hash, bytes, files) VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING", row)
-        return row[0]
+        hash, size, files = content(sources)
+        self._insert("sources", "hash", hash=hash, bytes=size, files=files)
+        return hash
 
     def _store_evaluation(
         self, run: str, place: tuple[int, int, Purpose, int], draft: Draft, digest: str, seen: Evaluation
     ) -> None:
         """Store an evaluation with its artifacts; ``place`` is attempt, point, purpose and seed."""
         attempt, point, purpose, seed = place
-        with self.transaction():
-            self._run(
-                "DELETE FROM evaluations WHERE run = ? AND attempt = ? AND point = ? AND status = 'judge_error'",
-                (run, attempt, point),
-            )
-            cost = (seen.seconds, seen.cpu_seconds, seen.memory)
-            jail = (seen.isolation, clean(seen.isolation_reason), seen.integrity)
-            facts = (dump_metrics(seen.metrics), clean(draft.note), canonical(dict(draft.traits)))
-            texts = (clean(seen.feedback), clean(seen.error), clean(seen.output), clean(seen.log))
-            place_columns = (run, attempt, point, purpose, digest, self._store_sources(draft.sources), seed)
-            values = (*place_columns, seen.status, seen.score, *cost, *jail, time.time(), *facts, *texts)
-            for (id,) in self._all(JUDGED, values):
-                for artifact in seen.artifacts:
-                    row = (id, clean(artifact.name), clean(artifact.mime), artifact.data)
-                    self._run("INSERT INTO artifacts (evaluation, name, mime, data) VALUES (?, ?, ?, ?)", row)
+        ours = "DELETE FROM evaluations WHERE run = ? AND attempt = ? AND point = ? AND status = 'judge_error'"
+        self._run(ours, (run, attempt, point))
+        (task_digest,) = self._one("SELECT task_digest FROM runs WHERE name = ?", (run,)) or (None,)
+        id = self._insert(
+            "evaluations",
+            "run, attempt, point",
+            run=run,
+            attempt=attempt,
+            point=point,
+            purpose=purpose,
+            digest=digest,
+            source=self._store_sources(draft.sources),
+            task_digest=task_digest,
+            seed=seed,
+            note=clean(draft.note),
+            traits=canonical(dict(draft.traits)),
+            status=seen.status,
+            score=seen.score,
+            metrics=dump_metrics(seen.metrics),
+            feedback=clean(seen.feedback),
+            error=clean(seen.error),
+            output=clean(seen.output),
+            log=clean(seen.log),
+            seconds=seen.seconds,
+            cpu_seconds=seen.cpu_seconds,
+            memory=seen.memory,
+            isolation=seen.isolation,
+            isolation_reason=clean(seen.isolation_reason),
+            integrity=seen.integrity,
+            judged_at=time.time(),
+        )
+        for artifact in seen.artifacts if id is not None else ():
+            name, mime = clean(artifact.name), clean(artifact.mime)
+            self._insert("artifacts", evaluation=id, name=name, mime=mime, data=artifact.data)
 
     def _store_program(self, run: str, program: Program) -> None:
         """Store a program and its metrics, unless an earlier attempt found the same one."""
-        origin = (program.number, program.parent, program.arm, program.operator, program.island, program.generation)
-        facts = (dump_metrics(program.metrics), canonical(dict(program.traits)))
-        source = self._store_sources(program.sources)
-        row = (run, program.digest, source, *origin, program.status, program.score, time.time(), *facts)
-        if self._run(ADDED, row).rowcount:
-            for name, value in program.metrics.items():
-                if value == value:  # SQLite has no NaN; the program's own column keeps it
-                    self._run(
-                        "INSERT INTO metrics (run, digest, name, value) VALUES (?, ?, ?, ?)",
-                        (run, program.digest, name, value),
-                    )
+        id = self._insert(
+            "programs",
+            "run, digest",
+            run=run,
+            digest=program.digest,
+            source=self._store_sources(program.sources),
+            number=program.number,
+            parent=program.parent,
+            arm=program.arm,
+            operator=program.operator,
+            island=program.island,
+            generation=program.generation,
+            status=program.status,
+            score=program.score,
+            created=time.time(),
+            metrics=dump_metrics(program.metrics),
+            traits=canonical(dict(program.traits)),
+        )
+        for name, value in program.metrics.items() if id is not None else ():
+            if value == value:  # SQLite has no NaN; the program's own column keeps it
+                self._insert("metrics", run=run, digest=program.digest, name=clean(name), value=value)
+
+    def _insert(self, table: str, key: str | None = None, /, **columns: object) -> int | None:
+        """Insert a row and return its rowid; None if ``key`` is given and a row with the same key is there already."""
+        cursor = self._run(_insertion(table, key, tuple(columns)), columns)
+        return cursor.lastrowid if cursor.rowcount else None
+
+
+@cache
+def _insertion(table: str, key: str | None, columns: tuple[str, ...]) -> str:
+    """Return the statement that inserts these columns."""
+    names, values = ", ".join(columns), ", ".join(f":{column}" for column in columns)
+    clause = "" if key is None else f" ON CONFLICT ({key}) DO NOTHING"
+    return f"INSERT INTO {table} ({names}) VALUES ({values}){clause}"
 
 
 def _version() -> str:
