@@ -1,7 +1,7 @@
 """The archive: one SQLite file that holds many runs, all they tried and all the judge saw. This module writes it.
 
-Beside it: ``database.py`` opens and migrates the file, ``rows.py`` turns rows into records, ``recall.py`` reads back what the
-loop needs, ``questions.py`` answers people, ``lock.py`` keeps a run to one process, ``export.py`` copies runs out.
+Beside it: ``database.py`` opens and migrates the file, ``rows.py`` turns rows into records, ``recall.py`` reads back what
+the loop needs, ``questions.py`` answers people, ``lock.py`` keeps a run to one process, ``export.py`` copies runs out.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 UPDATE = """
 UPDATE attempts SET
-    state = :state, digest = :digest, source = :source, note = :note, traits = :traits, stage = :stage, reason = :reason,
-    gain = :gain, program = :program, told_order = :order,
+    state = :state, digest = :digest, source = :source, note = :note, traits = :traits, stage = :stage,
+    reason = :reason, gain = :gain, program = :program, told_order = :order,
     drafted_at = CASE WHEN :source IS NOT NULL THEN coalesce(drafted_at, :now) END,
     told_at = CASE WHEN :order IS NOT NULL THEN :now END
 WHERE run = :run AND number = :number AND state <> 'told'
@@ -195,9 +195,7 @@ class Archive(Questions):
                 f"{name!r} cannot name a run: use at most 80 letters, digits, '.', '_' and '-', a letter or digit first"
             )
         if self._one("SELECT 1 FROM runs WHERE name = ?", (name,)):
-            raise ArchiveError(
-                f"{self.path} already has a run {name!r}: go on with it by `evolve resume {name}`, or choose another name"
-            )
+            raise ArchiveError(f"{self.path} already has a run {name!r}: `evolve resume {name}` goes on with it")
         return name
 
     def _store_arms(self, run: str, arms: Settings | None) -> None:

@@ -22,11 +22,21 @@ WAIT = 30.0
 OLDEST = (3, 37, 0)
 """The first SQLite with STRICT tables."""
 
-NETWORK = frozenset(
-    "9p afs beegfs ceph cifs davfs fuse.glusterfs fuse.rclone fuse.s3fs fuse.sshfs gfs2 glusterfs gpfs lustre ncpfs nfs nfs4 "
-    "ocfs2 orangefs smb3 smbfs".split()
-)
-"""File systems on which write-ahead logging between machines is unsafe (https://sqlite.org/wal.html, "Overview", point 2)."""
+NETWORK = {
+    "9p",
+    "afs",
+    "beegfs",
+    "ceph",
+    "cifs",
+    "davfs",
+    "fuse.glusterfs",
+    "fuse.sshfs",
+    "fuse.rclone",
+    "gfs2",
+    "glusterfs",
+}
+NETWORK |= {"gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "smb3", "smbfs"}
+"""File systems that machines share, where write-ahead logging is unsafe (https://sqlite.org/wal.html, section 1)."""
 
 REMEDIES = {
     sqlite3.SQLITE_NOTADB: "is no SQLite database; give another --db",
@@ -40,14 +50,14 @@ REMEDIES = {
 
 
 def explained(error: sqlite3.Error, path: Path) -> ArchiveError | None:
-    """Return what a user can do about ``error``, or None if it is a mistake of ours. Extended codes keep the primary one in their low byte."""
+    """Return what a user can do about ``error``, or None if it is a mistake of ours."""
     code = getattr(error, "sqlite_errorcode", None)
-    remedy = None if code is None else REMEDIES.get(code & 0xFF)
-    return None if remedy is None else ArchiveError(f"{path} {remedy} (SQLite: {error})")
+    remedy = None if code is None else REMEDIES.get(code & 0xFF)  # extended codes keep the primary one in the low byte
+    return None if remedy is None else ArchiveError(f"{path} {remedy} ({error})")
 
 
 def statements(script: str) -> Iterator[str]:
-    """Cut ``script`` into single statements: run one by one, they keep the transaction that ``executescript`` would commit first.
+    """Cut ``script`` into statements: run one by one, they stay in the transaction that ``executescript`` would end.
 
     Raises:
         ValueError: if the last statement is not complete.
@@ -63,7 +73,7 @@ def statements(script: str) -> Iterator[str]:
 
 
 def file_system(path: Path, mounts: str) -> str:
-    """Return the type of the file system that holds ``path``, by ``mounts`` in the form of /proc/self/mounts; empty if unknown."""
+    """Return the type of the file system of ``path``, by ``mounts`` as in /proc/self/mounts; empty if unknown."""
     found, kind = -1, ""
     for line in mounts.splitlines():
         fields = line.split(" ")
@@ -78,9 +88,10 @@ def file_system(path: Path, mounts: str) -> str:
 def warn_of_network(path: Path) -> None:
     """Warn if ``path`` lies on a network file system. Says nothing where the system does not tell its mounts."""
     table = Path("/proc/self/mounts")
-    if table.exists() and (kind := file_system(path.resolve(), table.read_text("utf-8", "replace"))) in NETWORK:
+    kind = file_system(path.resolve(), table.read_text("utf-8", "replace")) if table.exists() else ""
+    if kind in NETWORK:
         warnings.warn(
-            f"{path} is on a network file system ({kind}): use it from one machine only, better yet put it on a local disk with --db",
+            f"{path} is on a network file system ({kind}): use it from one machine only, or put it elsewhere with --db",
             stacklevel=4,
         )
 
@@ -112,7 +123,7 @@ class Database:
             create: make the file where there is none; also warn if it lies on a network file system.
 
         Raises:
-            ArchiveError: if there is no such file and ``create`` is false, or it is not ours, newer than this version, or damaged.
+            ArchiveError: if there is no such file and ``create`` is false, or it is not ours, too new, or damaged.
         """
         self.path = Path(path)
         if sqlite3.sqlite_version_info < OLDEST:
@@ -152,7 +163,7 @@ class Database:
                 self._replace_views(views)
 
     def _behind(self, files: Mapping[str, str], views: str) -> bool:
-        """Return whether a migration or the present views are missing. ``PRAGMA user_version`` holds a checksum of the views."""
+        """Return whether migrations or the present views are missing; ``user_version`` is a checksum of the views."""
         (version,) = self._one("PRAGMA user_version")
         return bool(self._missing(files)) or version != _checksum(views)
 
@@ -185,7 +196,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make what is written inside one commit: all of it or nothing. Inside another transaction it joins that one."""
+        """Make what is written inside one commit, all of it or nothing. Inside another transaction it joins that one."""
         if self._connection.in_transaction:
             yield
             return

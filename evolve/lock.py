@@ -26,7 +26,7 @@ os.register_at_fork(after_in_child=_drop_in_child)
 
 @contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock file ``path``, which says who holds it. The system frees it when this process ends, however it ends.
+    """Hold the lock file ``path``, which says who holds it; the system frees it when this process ends.
 
     Args:
         path: the file; made here and removed again. One that is left over from a killed process is taken over.

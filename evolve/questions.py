@@ -14,8 +14,8 @@ SHORTEST = 4
 """The fewest characters that may stand for a program."""
 
 RUN = """
-SELECT name, task, task_path, task_digest, direction, unit, seed, config, version, state, reason, created, finished, seconds,
-    (SELECT count(*) FROM evaluations AS e WHERE e.run = r.name AND e.purpose IN ('child', 'tune')),
+SELECT name, task, task_path, task_digest, direction, unit, seed, config, version, state, reason, created,
+    finished, seconds, (SELECT count(*) FROM evaluations AS e WHERE e.run = r.name AND e.purpose IN ('child', 'tune')),
     CASE direction
         WHEN 'minimize' THEN (SELECT min(score) FROM programs AS p WHERE p.run = r.name AND p.score IS NOT NULL)
         ELSE (SELECT max(score) FROM programs AS p WHERE p.run = r.name AND p.score IS NOT NULL)
@@ -28,14 +28,15 @@ WHERE p.run = ? AND p.score IS NOT NULL ORDER BY p.score {{order}}, p.number LIM
 """
 LINE = f"""
 WITH RECURSIVE line (digest) AS (
-    SELECT ?2 UNION SELECT a.parent FROM programs AS a JOIN line USING (digest) WHERE a.run = ?1 AND a.parent IS NOT NULL
+    SELECT ?2
+    UNION SELECT a.parent FROM programs AS a JOIN line USING (digest) WHERE a.run = ?1 AND a.parent IS NOT NULL
 )
 SELECT {PROGRAM} FROM line JOIN programs AS p ON p.run = ?1 AND p.digest = line.digest ORDER BY p.number DESC
 """
 
 
 class Questions(Recall):
-    """The part of the archive that the command line, the pages and notebooks ask. A run that is not named is the newest one."""
+    """The part of the archive that the command line, the pages and notebooks ask. No run named means the newest."""
 
     def runs(self) -> list[RunInfo]:
         """Return all runs, the newest first."""
@@ -64,7 +65,7 @@ class Questions(Recall):
     def find(self, id: str, run: str | None = None) -> tuple[str, Program]:
         """Return the program whose digest begins with ``id``, and its run.
 
-        Without ``run`` the newest run is searched first, then all; a program of several runs is taken from the newest of them.
+        Without ``run`` the newest run is searched first, then all; the newest run that has it is taken.
 
         Raises:
             ArchiveError: if ``id`` is too short, fits no program or several.
@@ -120,14 +121,17 @@ class Questions(Recall):
 
     def spend(self, run: str | None = None) -> list[Spend]:
         """Return what each arm of a run cost, the dearest first."""
-        sql = "SELECT run, arm, attempts, evaluations, counted, seconds, cpu_seconds FROM spend WHERE run = ? ORDER BY seconds DESC, arm"
+        sql = (
+            "SELECT run, arm, attempts, evaluations, counted, seconds, cpu_seconds FROM spend "
+            "WHERE run = ? ORDER BY seconds DESC, arm"
+        )
         return [Spend(*row) for row in self._all(sql, (self.run(run).name,))]
 
     def search(self, text: str, run: str | None = None, n: int = 20) -> list[Hit]:
-        """Return up to ``n`` programs whose code, note or feedback contains every word of ``text``, the latest first.
+        """Return up to ``n`` programs whose code, note, feedback or error has every word of ``text``, the latest first.
 
-        A word matches whole identifiers and their parts between underscores, in any case; ``conv*`` matches beginnings. All runs are
-        searched unless ``run`` is given.
+        A word matches whole identifiers and their parts between underscores, in any case; ``conv*`` matches beginnings.
+        All runs are searched unless ``run`` is given.
 
         Raises:
             ArchiveError: if ``text`` holds no word, or there is no such run.
@@ -182,7 +186,8 @@ def _search_code(run: str | None) -> str:
     """Return the query for programs whose code matches."""
     only = "" if run is None else "AND p.run = :run"
     return (
-        f"SELECT p.run, {PROGRAM}, s.files FROM code JOIN sources AS s ON s.id = code.rowid JOIN programs AS p ON p.source = s.hash "
+        f"SELECT p.run, {PROGRAM}, s.files FROM code JOIN sources AS s ON s.id = code.rowid "
+        "JOIN programs AS p ON p.source = s.hash "
         f"WHERE code MATCH :match {only} ORDER BY code.rowid DESC LIMIT :n"
     )
 
@@ -191,7 +196,8 @@ def _search_words(run: str | None) -> str:
     """Return the query for programs whose evaluations say what matches."""
     only = "" if run is None else "AND e.run = :run"
     return (
-        f"SELECT e.run, {PROGRAM}, s.files, e.note, e.feedback, e.error FROM words JOIN evaluations AS e ON e.id = words.rowid "
+        f"SELECT e.run, {PROGRAM}, s.files, e.note, e.feedback, e.error FROM words "
+        "JOIN evaluations AS e ON e.id = words.rowid "
         "JOIN programs AS p ON p.run = e.run AND p.digest = e.digest JOIN sources AS s ON s.hash = p.source "
         f"WHERE words MATCH :match {only} ORDER BY words.rowid DESC LIMIT :n"
     )

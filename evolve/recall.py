@@ -10,7 +10,7 @@ from typing import Any
 
 from evolve.database import Database
 from evolve.errors import ArchiveError
-from evolve.records import Artifact, Attempt, Draft, Evaluation, Point, Program, Proposal
+from evolve.records import Artifact, Asked, Attempt, Draft, Evaluation, Point, Program, Proposal
 from evolve.rows import (
     EVALUATION,
     ID_LENGTH,
@@ -45,16 +45,28 @@ class Recall(Database):
         return to_program(row[:-1], row[-1])
 
     def known(self, run: str, digest: str) -> int | None:
-        """Return the attempt that drafted this digest and was not refused, or whose tuning found it; a seed's number is 0 or less."""
+        """Return the attempt that drafted this digest and was not refused, or tuned to it; 0 or less for a seed."""
         row = self._one(
             # word for word the condition of the index attempts_digest
-            "SELECT number FROM attempts WHERE run = ? AND digest = ? AND digest IS NOT NULL AND (stage IS NULL OR stage = 'judge')",
+            "SELECT number FROM attempts WHERE run = ? AND digest = ? "
+            "AND digest IS NOT NULL AND (stage IS NULL OR stage = 'judge')",
             (run, digest),
         ) or self._one("SELECT number FROM programs WHERE run = ? AND digest = ?", (run, digest))
         return None if row is None else int(row[0])
 
+    def holds(self, run: str, digest: str) -> bool:
+        """Return whether ``run`` has a program with this whole digest."""
+        return self._one("SELECT 1 FROM programs WHERE run = ? AND digest = ?", (run, digest)) is not None
+
+    def asks(self, run: str) -> Iterator[Asked]:
+        """Yield what every attempt of ``run`` took when it was asked for, by number: with `history`, enough to rebuild a run."""
+        rows = self._stream(
+            "SELECT number, told_before, parent, arm, island FROM attempts WHERE run = ? ORDER BY number", (run,)
+        )
+        return (Asked(*row) for row in rows)
+
     def counted(self, run: str) -> int:
-        """Return how many evaluations of ``run`` count against its budget: children and points of a tuner, whatever their status."""
+        """Return how many evaluations the budget of ``run`` counts: children and points of tuners, of any status."""
         (count,) = self._one("SELECT count(*) FROM evaluations WHERE run = ? AND purpose IN ('child', 'tune')", (run,))
         return int(count)
 
@@ -75,15 +87,16 @@ class Recall(Database):
     def history(self, run: str) -> Iterator[Attempt]:
         """Yield the told attempts of ``run`` in the order they were told, light enough for 100,000 of them.
 
-        Programs and drafts come without sources, evaluations with status, score, metrics and seconds only. Programs are shared between attempts.
+        Programs and drafts come without sources, evaluations with status, score, metrics and seconds only.
+        Attempts share their programs.
         """
         seen = {
             row[0]: to_program(row)
             for row in self._all(f"SELECT {PROGRAM} FROM programs AS p WHERE p.run = ? AND p.number <= 0", (run,))
         }
         rows = self._stream(
-            f"SELECT {PROPOSAL}, a.parent, a.inspirations, {OUTCOME}, a.program, a.source IS NOT NULL, a.note, a.traits, "
-            "e.point, e.digest, e.status, e.score, e.metrics, e.seconds "
+            f"SELECT {PROPOSAL}, a.parent, a.inspirations, {OUTCOME}, a.program, a.source IS NOT NULL, "
+            "a.note, a.traits, e.point, e.digest, e.status, e.score, e.metrics, e.seconds "
             "FROM attempts AS a LEFT JOIN evaluations AS e ON e.run = a.run AND e.attempt = a.number "
             "WHERE a.run = ? AND a.told_order IS NOT NULL ORDER BY a.told_order, e.point",
             (run,),
@@ -114,7 +127,7 @@ class Recall(Database):
             )
 
     def pending(self, run: str) -> list[Attempt]:
-        """Return the attempts of ``run`` that were asked for and never told, whole, by number: what a resume finishes first."""
+        """Return the attempts of ``run`` that were never told, whole, by number: what a resume finishes first."""
         numbers = self._all("SELECT number FROM attempts WHERE run = ? AND state <> 'told' ORDER BY number", (run,))
         return [self.attempt(run, number) for (number,) in numbers]
 
@@ -156,7 +169,8 @@ class Recall(Database):
         """Return the evaluations of an attempt."""
         rows = self._all(
             f"SELECT e.id, e.digest, s.files, e.note, e.traits, {EVALUATION} "
-            "FROM evaluations AS e JOIN sources AS s ON s.hash = e.source WHERE e.run = ? AND e.attempt = ? ORDER BY e.point",
+            "FROM evaluations AS e JOIN sources AS s ON s.hash = e.source "
+            "WHERE e.run = ? AND e.attempt = ? ORDER BY e.point",
             (run, number),
         )
         return [

@@ -1,6 +1,7 @@
 """What the archive answers with, and how records become rows and rows records.
 
-Numbers keep their full precision: integers and floats are SQLite's own, and JSON writes the shortest text that reads back as the same float.
+Numbers keep their full precision: integers and floats are SQLite's own, and JSON holds the shortest text that reads back
+as the same float.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ ID_LENGTH = 10
 class RunInfo:
     """One search: what it was asked to do and how far it came.
 
-    ``evaluations`` counts those that a budget counts, ``best`` is the best score so far, raw; ``seconds`` the time spent running, over all resumes.
-    ``created`` and ``finished`` are seconds since 1970.
+    ``evaluations`` counts those that a budget counts, ``best`` is the best score so far, raw, ``seconds`` the time
+    spent running, over all resumes. ``created`` and ``finished`` are seconds since 1970.
     """
 
     name: str
@@ -49,7 +50,7 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One evaluation with its place: the attempt (0 and less: a seed), the point within it, what was judged and what for."""
+    """One evaluation with its place: the attempt (0 and less: a seed), the point within it, what was judged and why."""
 
     attempt: int
     point: int
@@ -64,7 +65,10 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An attempt that ended early or an evaluation that failed. ``how`` is the stage or the status, ``id`` None where nothing was drafted."""
+    """An attempt that ended early or an evaluation that failed.
+
+    ``how`` is the stage or the status; ``id`` is None where nothing was drafted.
+    """
 
     run: str
     number: int
@@ -79,7 +83,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A program that a search found. ``where`` is a file and line of its code, or ``note``, ``feedback`` or ``error``; ``text`` the line itself."""
+    """A program that a search found.
+
+    ``where`` is a file and line of its code, or ``note``, ``feedback`` or ``error``; ``text`` is the line itself.
+    """
 
     run: str
     program: Program
@@ -89,7 +96,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """What one arm of a run cost. ``counted`` are the evaluations that a budget counts; ``cpu_seconds`` is None where nobody measured it."""
+    """What one arm of a run cost.
+
+    ``counted`` are the evaluations that a budget counts; ``cpu_seconds`` is None where nobody measured it.
+    """
 
     run: str
     arm: str
@@ -110,7 +120,7 @@ EVALUATION = (
 
 
 def canonical(value: object) -> str:
-    """Return the one JSON text of ``value``: sorted keys, no spaces, ASCII, so that equal values have equal text and any string can be stored.
+    """Return the one JSON text of ``value``: sorted keys, no spaces, and ASCII, so that any string can be stored.
 
     Raises:
         ValueError: for a number that JSON cannot hold.
@@ -119,7 +129,7 @@ def canonical(value: object) -> str:
 
 
 def clean(text: str) -> str:
-    """Return ``text`` with what UTF-8 cannot hold (lone surrogates, from programs that print bytes) written as escapes."""
+    """Return ``text`` with what UTF-8 cannot hold (lone surrogates, from output that is no text) escaped."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -131,7 +141,7 @@ def content(sources: Sources) -> tuple[str, int, str]:
 
 
 def dump_metrics(metrics: Mapping[str, float]) -> str:
-    """Return metrics as JSON; values that are not finite, where a task allows them, become the strings that ``float`` reads."""
+    """Return metrics as JSON; values that are not finite become strings that ``float`` reads."""
     return canonical({name: value if math.isfinite(value) else repr(float(value)) for name, value in metrics.items()})
 
 
