@@ -1,0 +1,94 @@
+"""`builtin/mutate`: typed edits of the syntax tree, in the tradition of genetic programming.
+
+Every move keeps to the evolvable text and to the source of the place it changes. Insertions are nearly neutral: what they add has a small
+constant in it, which later steps of `builtin/tune` can grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+
+from evolve import normal
+from evolve.operators import expressions, statements
+from evolve.operators.site import Move, Site
+from evolve.operators.syntax import checked, modules
+from evolve.operators.tune import LARGEST, STEP
+from evolve.records import Draft, Proposal, Sources, Task
+from evolve.seams import Stop
+
+MOVES: Mapping[Move, float] = {
+    expressions.operator: 1.0,
+    expressions.comparison: 0.5,
+    expressions.connective: 0.3,
+    expressions.call: 0.7,
+    expressions.argument: 0.5,
+    expressions.term: 4.0,
+    expressions.table: 2.0,
+    expressions.transplant: 2.0,
+    expressions.wrap: 1.5,
+    expressions.unwrap: 1.0,
+    expressions.integers: 1.0,
+    expressions.real: 0.5,
+    statements.duplicate: 1.0,
+    statements.copy: 0.5,
+    statements.move: 0.5,
+    statements.swap: 0.5,
+    statements.delete: 0.7,
+    statements.repeat: 0.5,
+    statements.guard: 0.3,
+    statements.loop: 0.7,
+    statements.fission: 1.0,
+    statements.adjust: 0.7,
+    statements.again: 0.3,
+}
+"""The moves, and how often each is tried relative to the others."""
+
+_TRIES = 60
+_MORE = 0.25
+LONGEST = 20_000
+"""A file beyond this many characters is not made longer."""
+
+
+class Mutate:
+    """The arm: one edit of the syntax tree, sometimes two or three."""
+
+    def draft(self, proposal: Proposal, task: Task) -> Draft:
+        """Return the parent with an edit or two.
+
+        Raises:
+            Stop: if the program has no Python that may change, or no move found anything to change.
+        """
+        if task.language != "python":
+            raise Stop("draft", f"mutate knows the syntax of Python only, not of {task.language}")
+        parent = proposal.parent
+        rng = Random(proposal.seed)
+        step = min(max(float(parent.traits.get("step", STEP)), 0.02), LARGEST)
+        before = normal.digest(parent.sources, task.language)
+        wanted = 1 + (rng.random() < _MORE) + (rng.random() < _MORE**2)
+        sources: Sources = parent.sources
+        notes: list[str] = []
+        for _ in range(_TRIES):
+            changed = mutated(sources, parent.sources, rng, step)
+            if changed is None:
+                continue
+            sources = changed[0]
+            notes.append(changed[1])
+            if len(notes) >= wanted and normal.digest(sources, task.language) != before:
+                return Draft(sources, "; ".join(notes), {**parent.traits, "step": max(step, STEP / 2)})
+        raise Stop("draft", "no move found anything to change in the evolvable Python")
+
+
+def mutated(sources: Sources, original: Sources, rng: Random, step: float) -> tuple[Sources, str] | None:
+    """Return the sources after one move and what it did, or None where chance led it nowhere."""
+    files = [module for module in modules(sources) if module.nodes]
+    if not files:
+        raise Stop("draft", "no evolvable Python that parses")
+    module = rng.choices(files, [len(m.nodes) for m in files])[0]
+    move = rng.choices(list(MOVES), list(MOVES.values()))[0]
+    change = move(Site(module, rng, step))
+    text = module.apply(change.edits) if change else None
+    if change is None or text is None or len(text) > max(LONGEST, len(module.data)):
+        return None
+    child = checked(sources, module.path, text)
+    return (child, change.note) if child is not None else None
