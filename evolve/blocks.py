@@ -1,6 +1,7 @@
 """Which text of a program may change: what stands between EVOLVE-BLOCK marks, or everything where no file has any.
 
-A mark is any line that contains ``EVOLVE-BLOCK-START`` or ``EVOLVE-BLOCK-END``, so every language's comments serve. The marks themselves are frozen.
+A mark is any line that contains ``EVOLVE-BLOCK-START`` or ``EVOLVE-BLOCK-END``, so every language's comments serve. The
+marks themselves are frozen.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def split(text: str, path: str = "program") -> tuple[Segment, ...]:
     for number, line in enumerate(text.splitlines(keepends=True), start=1):
         if START in line:
             if opened:
-                raise TaskError(f"{path}:{number}: {START} inside the block opened on line {opened}; close that with {END} first")
+                raise TaskError(
+                    f"{path}:{number}: {START} inside the block opened on line {opened}; close that with {END} first"
+                )
             lines.append(line)
             close(number + 1, evolvable=False)
             opened = number
@@ -85,5 +88,7 @@ def segments(sources: Sources) -> dict[str, tuple[Segment, ...]]:
 
 
 def frozen(sources: Sources) -> Mapping[str, tuple[str, ...]]:
-    """Return each file's frozen texts, in order: two versions of a program agree in them, or one of them was tampered with."""
+    """Return each file's frozen texts, in order: two versions of a program agree in them, or one of them was tampered
+    with.
+    """
     return {path: tuple(s.text for s in parts if not s.evolvable) for path, parts in segments(sources).items()}

@@ -1,4 +1,4 @@
-"""The nouns of a run, in the order the data meets them: frozen, without behaviour that needs the rest of the package."""
+"""The nouns of a run, in the order the data meets them: frozen, and needing nothing of the rest of the package."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Limits:
     """What one evaluation may use. Times in seconds, sizes in bytes.
 
     ``seconds`` bounds the whole evaluation and ``call_seconds`` one call of the candidate, both wall time;
-    ``cpu_seconds`` the CPU time of any one process; ``memory`` the candidate's whole process tree, its scratch space included;
-    ``processes`` how many of them (threads count); ``output`` what is kept of stdout and stderr; ``reply`` one call's encoded result;
-    ``scratch`` the files it may write.
+    ``cpu_seconds`` the CPU time of any one process; ``memory`` the candidate's whole process tree, its scratch space
+    included; ``processes`` how many of them (threads count); ``output`` what is kept of stdout and stderr; ``reply``
+    one call's encoded result; ``scratch`` the files it may write.
     """
 
     seconds: float = 60.0
@@ -72,8 +72,9 @@ class Baseline:
 class Task:
     """What is being evolved: a seed program, the script that scores one, and what both may use.
 
-    ``digest`` covers all that decides a score (evaluator, harness, limits, packages): evaluations under another digest are not comparable.
-    ``data`` names installed packages that hold hidden data: the judge may import them, a jail never sees them.
+    ``digest`` covers all that decides a score (evaluator, harness, limits, packages): evaluations under another digest
+    are not comparable. ``data`` names installed packages that hold hidden data: the judge may import them, a jail never
+    sees them.
     """
 
     name: str
@@ -107,7 +108,9 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What ``evaluate`` returns when a number alone does not say enough. ``score`` is raw, in the task's own direction and unit."""
+    """What ``evaluate`` returns when a number alone does not say enough. ``score`` is raw, in the task's own direction
+    and unit.
+    """
 
     score: float
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -119,8 +122,9 @@ class Result:
 class Evaluation:
     """What the judge saw of one candidate. ``score`` is None unless ``status`` is ``ok``.
 
-    ``error`` is why it failed, for a person and for the next prompt; ``output`` the tail of what the candidate printed, ``log`` of what
-    the judge did. ``seconds`` is wall time in the judge, ``cpu_seconds`` and ``memory`` (bytes, peak) are the candidate's tree's where known.
+    ``error`` is why it failed, for a person and for the next prompt; ``output`` the tail of what the candidate printed,
+    ``log`` of what the judge did. ``seconds`` is wall time in the judge, ``cpu_seconds`` and ``memory`` (bytes, peak)
+    are the candidate's tree's where known.
     """
 
     status: Status
@@ -141,10 +145,11 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Source files that were judged and reached the archive. ``digest`` is of the normalised sources and unique in its run.
+    """Source files that were judged and reached the archive. ``digest`` is of the normalised sources and unique in its
+    run.
 
-    ``traits`` is what its operator leaves to the operators of its children: plain JSON values, such as step sizes. ``children`` is not
-    here: it changes, and the islands count it.
+    ``traits`` is what its operator leaves to the operators of its children: plain JSON values, such as step sizes.
+    ``children`` is not here: it changes, and the islands count it.
     """
 
     digest: str
@@ -160,14 +165,26 @@ class Program:
     generation: int = 0
     traits: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def id(self) -> str:
+        """The name by which people call it: the beginning of its digest."""
+        return self.digest[:10]
+
+    @property
+    def code(self) -> str:
+        """Its text; several files one after the other, each under its path."""
+        if len(self.sources) == 1:
+            return next(iter(self.sources.values()))
+        return "\n".join(f"### FILE {path}\n{text}" for path, text in self.sources.items())
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """One job: everything random about it was decided when it was asked for, on the main thread.
 
-    ``told`` is how many attempts had been told by then, which is what a replay needs. ``seed`` is the source of the operator's own random
-    choices. ``tried`` and ``gained`` count the earlier attempts of this arm on this parent, and those whose child was better.
-    ``best`` is the best score of the run so far, raw.
+    ``told`` is how many attempts had been told by then, which is what a replay needs. ``seed`` is the source of the
+    operator's own random choices. ``tried`` and ``gained`` count the earlier attempts of this arm on this parent, and
+    those whose child was better. ``best`` is the best score of the run so far, raw.
     """
 
     number: int
@@ -181,6 +198,17 @@ class Proposal:
     tried: int = 0
     gained: int = 0
     best: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of a proposal is needed to rebuild a run: its number, the tells before it, and what it took."""
+
+    number: int
+    told: int
+    parent: str
+    arm: str
+    island: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +241,11 @@ class Point:
 
 @dataclass(slots=True)
 class Attempt:
-    """What became of a proposal, filled stage by stage. ``stage`` and ``reason`` say where and why it ended early, if it did.
+    """What became of a proposal, filled stage by stage. ``stage`` and ``reason`` say where and why it ended early, if
+    it did.
 
-    ``points`` holds every evaluation made for it: the child, then what an inner optimiser tried. ``program`` is the best of them, once told.
-    ``gain`` is the bandit's reward in [0, 1].
+    ``points`` holds every evaluation made for it: the child, then what an inner optimiser tried. ``program`` is the
+    best of them, once told. ``gain`` is the bandit's reward in [0, 1].
     """
 
     proposal: Proposal

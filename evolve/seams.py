@@ -1,11 +1,11 @@
 """The places where a run can be changed: each one or two methods wide, and any object of the right shape fits.
 
-    ParentSampler   which program to change        parents.py
-    Bandit          which arm changes it           bandit.py
-    Operator        how it is changed              operators/
-    Novelty         whether the child is new       novelty.py
-    Executor        where a child is judged        executor/
-    Observer        who is told                    watch.py
+ParentSampler   which program to change        parents.py
+Bandit          which arm changes it           bandit.py
+Operator        how it is changed              operators/
+Novelty         whether the child is new       novelty.py
+Executor        where a child is judged        executor/
+Observer        who is told                    watch.py
 """
 
 from __future__ import annotations
@@ -46,13 +46,18 @@ class ParentSampler(Protocol):
 
 
 class Bandit(Protocol):
-    """Chooses among arms by what they achieved. Rebuilt from rows: it holds nothing that its calls did not tell it."""
+    """Chooses among arms by what they achieved. Rebuilt from rows: it holds nothing that `pull` and `tell` did not say."""
 
     def pick(self, rng: Random) -> str:
-        """Return the arm of the next attempt, and count the pull."""
+        """Return the arm of the next attempt; changes nothing."""
 
-    def tell(self, arm: str, gain: float) -> None:
-        """Credit ``arm`` with a reward in [0, 1]; a failed attempt is a reward of 0, not a missing one."""
+    def pull(self, arm: str) -> None:
+        """Count one attempt of ``arm``, when it is asked for."""
+
+    def tell(self, arm: str, gain: float, cost: float) -> None:
+        """Credit ``arm`` with a gain in [0, 1] that cost ``cost`` evaluations; a failed attempt is a gain of 0, not a
+        missing one.
+        """
 
 
 Points = Generator[Draft, Evaluation, None]
@@ -97,7 +102,9 @@ class Executor(Protocol):
         """How many candidates can be judged at the same time."""
 
     def submit(self, job: Job) -> Future[Evaluation]:
-        """Judge ``job`` as soon as a slot is free. The future never holds an exception of the candidate's: those are statuses."""
+        """Judge ``job`` as soon as a slot is free. The future never holds an exception of the candidate's: those are
+        statuses.
+        """
 
     def pump(self, timeout: float | None) -> None:
         """Move work forward and return when some future is done, `wake` was called, or ``timeout`` seconds have passed."""

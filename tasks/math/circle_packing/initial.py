@@ -28,4 +28,6 @@ def shrink(centres):
                 radii[i] *= scale
                 radii[j] *= scale
     return radii
+
+
 # EVOLVE-BLOCK-END

@@ -1,0 +1,227 @@
+"""``evolve run``, ``resume`` and ``replay``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from evolve.session import Session
+
+F = TypeVar("F", bound=Callable[..., Any])
+LEVELS = ("auto", "namespaces", "landlock", "rlimits", "none")
+
+
+def _together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+budget_options = _together(
+    click.option(
+        "--evaluations",
+        type=click.IntRange(min=1),
+        help="Stop after this many candidates were judged (500 if no budget is given).",
+    ),
+    click.option(
+        "--hours", type=click.FloatRange(min=0, min_open=True), help="Stop after this wall time, summed over sessions."
+    ),
+    click.option("--target", type=float, help="Stop when the best score reaches this."),
+    click.option("--patience", type=click.IntRange(min=1), help="Stop after this many evaluations without a new best."),
+)
+place_options = _together(
+    click.option(
+        "--db",
+        type=click.Path(dir_okay=False, path_type=Path),
+        envvar="EVOLVE_DB",
+        default="evolve.db",
+        show_default=True,
+        help="The archive.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="One JSON object per attempt, and one at the end."),
+)
+how_options = _together(
+    click.option("--slots", type=click.IntRange(min=1), help="Candidates judged at the same time (one per processor)."),
+    click.option(
+        "--isolation",
+        type=click.Choice(LEVELS),
+        help="The least isolation that will do (auto: the strongest that passes its self-test).",
+    ),
+    click.option(
+        "--executor",
+        type=click.Choice(["local", "inline"]),
+        help="local: jailed processes. inline: this very process, unprotected; for tests.",
+    ),
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Any setting, such as search.islands=4 (see `evolve config`).",
+    ),
+)
+
+
+@click.command()
+@click.argument("task")
+@budget_options
+@how_options
+@click.option(
+    "--arm",
+    "arms",
+    multiple=True,
+    metavar="NAME[=WEIGHT]",
+    help="Use these arms only, such as builtin/tune (repeatable).",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), help="The source of every random choice (drawn and stored if not given)."
+)
+@click.option("--name", help="The run's name in the archive.")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A TOML file of settings (./evolve.toml if it is there).",
+)
+@click.option(
+    "--from",
+    "start_from",
+    multiple=True,
+    metavar="RUN|FILE",
+    help="Start from the best programs of a run, or from a program, too.",
+)
+@place_options
+def run(task: str, arms: tuple[str, ...], seed: int | None, name: str | None, config: Path | None, start_from: tuple[str, ...],
+        settings: tuple[str, ...], db: Path, as_json: bool, **flags: Any) -> None:  # fmt: skip
+    """Evolve programs for TASK: a folder, or a name that `evolve tasks` lists."""
+    from evolve.config import merge
+    from evolve.config import settings as parse_settings
+    from evolve.session import created, options
+
+    layers = merge(options(**flags), {"arms": _weights(arms)} if arms else {}, parse_settings(settings))
+    with created(task, flags=layers, config=config, seed=seed, name=name, db=db, start_from=start_from) as session:
+        code = _search(session, as_json)
+    sys.exit(code)
+
+
+@click.command()
+@click.argument("run", required=False)
+@budget_options
+@how_options
+@place_options
+def resume(run: str | None, settings: tuple[str, ...], db: Path, as_json: bool, **flags: Any) -> None:
+    """Go on with RUN, or with the newest that is not done; a larger budget may be given."""
+    from evolve.config import merge
+    from evolve.config import settings as parse_settings
+    from evolve.session import options, reopened
+
+    with reopened(run, db=db, flags=merge(options(**flags), parse_settings(settings))) as session:
+        code = _search(session, as_json)
+    sys.exit(code)
+
+
+@click.command()
+@click.argument("run", required=False)
+@place_options
+def replay(run: str | None, db: Path, as_json: bool) -> None:
+    """Lead RUN (the newest if not named) through the search again from what was recorded, judging nothing, and compare."""
+    from evolve import task as tasks
+    from evolve.archive import Archive
+    from evolve.errors import ArchiveError
+    from evolve.replay import replay as lead
+
+    with Archive(db, create=False) as archive:
+        info = archive.run(run)
+        if not info.task_path:
+            raise ArchiveError(
+                f"run {info.name} was made by evolve.optimize, whose task is not stored; it cannot be replayed"
+            )
+        found = lead(archive, info.name, tasks.load(info.task_path))
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "run": info.name,
+                    "attempts": found.attempts,
+                    "evaluations": found.evaluations,
+                    "differences": found.differences,
+                }
+            )
+        )
+    else:
+        for difference in found.differences[:50]:
+            click.echo(difference)
+        verdict = f"{len(found.differences)} differences" if found.differences else "identical"
+        click.echo(
+            f"{info.name}: {found.attempts} attempts and {found.evaluations} evaluations led through again, none judged: {verdict}"
+        )
+    sys.exit(1 if found.differences else 0)
+
+
+def _weights(arms: tuple[str, ...]) -> dict[str, float]:
+    """Return the weights that ``--arm NAME[=WEIGHT]`` arguments give."""
+    weights = {}
+    for arm in arms:
+        name, equals, weight = arm.partition("=")
+        try:
+            weights[name] = float(weight) if equals else 1.0
+        except ValueError:
+            raise click.BadParameter(f"{arm!r}: the weight is no number; write NAME=0.5", param_hint="--arm") from None
+    return weights
+
+
+def _search(session: Session, as_json: bool) -> int:
+    """Drive a session to its end under the eyes of the user, say what came of it, and return the exit code."""
+    from evolve.watch import clock, watch
+
+    loop, info = session.loop, session.info
+    if not as_json:
+        click.echo(
+            f"run {info.name}: task {session.task.name}, seed {info.seed}, best so far {loop.budget.best!r}; {session.isolation}"
+        )
+    start = _seed_score(session)
+    try:
+        with watch(loop, as_json=as_json, stream=sys.stdout) as observer:
+            reason = session.evolve([observer])
+    except KeyboardInterrupt:
+        loop.drain("interrupted")
+        session.reason = "interrupted"
+        click.echo(f"\nstopped at once; nothing that was drafted is lost: evolve resume {info.name}", err=True)
+        return 130
+    best = session.archive.best(1, info.name)[0]
+    sign = session.task.score.sign
+    improved = start is None or (best.score is not None and sign * best.score > sign * start)
+    if as_json:
+        end = {
+            "event": "end",
+            "run": info.name,
+            "reason": reason,
+            "best": best.score,
+            "id": best.id,
+            "evaluations": loop.budget.evaluations,
+        }
+        click.echo(json.dumps(end))
+    else:
+        click.echo(
+            f"{reason}, after {clock(loop.budget.seconds)}. Best {best.score!r} (seed {start!r}): program {best.id}"
+        )
+        click.echo(f"next: evolve best · evolve show {best.id} · evolve diff {best.id} · evolve lineage {best.id}")
+        if loop.draining:
+            click.echo(f"to go on: evolve resume {info.name}")
+    return 0 if improved or loop.draining else 3
+
+
+def _seed_score(session: Session) -> float | None:
+    seeds = session.archive.seeds(session.info.name)
+    return seeds[0][0].score if seeds else None
+
+
+VERBS = (run, resume, replay)

@@ -1,0 +1,265 @@
+"""The settings of a run: a pydantic model whose unknown keys are refused with the nearest name.
+
+Later wins: defaults < the task's ``[search]`` … tables < ``evolve.toml`` beside the task < ``--config`` or
+``./evolve.toml`` < flags < ``--set a.b=c``.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evolve.errors import ConfigError, EvolveError
+
+
+class Table(BaseModel):
+    """A table of settings: frozen, and closed to keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
+
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class BudgetConfig(Table):
+    """When a run ends: at whichever comes first."""
+
+    evaluations: Count | None = None
+    """Candidates judged; 500 where no budget at all is given."""
+    hours: Positive | None = None
+    """Wall time, summed over the sessions of a run."""
+    target: float | None = None
+    """A score that is good enough, in the task's own direction; the task's own target where it names one."""
+    patience: Count | None = None
+    """Evaluations without a new best."""
+
+
+class SearchConfig(Table):
+    """Which programs are changed, and what is kept of them."""
+
+    parents: Literal["weighted", "power", "best", "random"] = "weighted"
+    """How the parent is sampled from an island's elites."""
+    sharpness: Positive = 10.0
+    """For ``weighted``: the slope of the preference for scores above the median, in spreads of the island."""
+    alpha: Annotated[float, Field(ge=0)] = 1.0
+    """For ``power``: the exponent of the rank."""
+    elites: Count = 40
+    """Programs that an island keeps to choose parents from; the archive keeps all."""
+    islands: Count = 2
+    """Populations that evolve apart."""
+    migrate_every: Count = 100
+    """Attempts between migrations."""
+    migrate_share: Share = 0.1
+    """The share of an island's elites that moves to the next; its best stays."""
+    inspirations: Annotated[int, Field(ge=0, le=16)] = 2
+    """Other programs shown beside the parent."""
+
+
+class BanditConfig(Table):
+    """How the arm of each attempt is chosen."""
+
+    kind: Literal["ucb", "thompson", "fixed"] = "ucb"
+    """``ucb`` and ``thompson`` learn from what arms gain per evaluation; ``fixed`` follows the weights."""
+    exploration: Annotated[float, Field(ge=0)] = 0.5
+    """For ``ucb``: the weight of what is not known yet."""
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.99
+    """What an earlier gain still counts after each further attempt."""
+
+
+class NoveltyConfig(Table):
+    """What is refused as not new before it is judged."""
+
+    similarity: Share = 0.99
+    """For arms that cost money: the share of token runs in common with an elite above which a child is refused."""
+
+
+class Config(Table):
+    """All settings of a run, as stored with it."""
+
+    arms: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=lambda: {"builtin/tune": 0.5, "builtin/mutate": 0.35, "builtin/recombine": 0.15}
+    )
+    """Arms and their weights, which ``fixed`` follows and the others start from; a weight of 0 leaves an arm out."""
+    budget: BudgetConfig = BudgetConfig()
+    search: SearchConfig = SearchConfig()
+    bandit: BanditConfig = BanditConfig()
+    novelty: NoveltyConfig = NoveltyConfig()
+    slots: Count | None = None
+    """Candidates judged at the same time; the number of processors where not given."""
+    executor: Literal["local", "inline"] = "local"
+    """``local`` judges in jailed processes of this machine; ``inline`` in this very process, unprotected: for tests and
+    benchmarks.
+    """
+    isolation: Literal["auto", "namespaces", "landlock", "rlimits", "none"] = "auto"
+    """The least isolation that a candidate is judged in; ``auto`` takes the strongest that passes its self-test."""
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parse(
+    model: type[Model], data: Mapping[str, Any], *, where: str, text: str = "", error: type[EvolveError] = ConfigError
+) -> Model:
+    """Validate ``data`` as ``model``. ``where`` names the source of the data and ``text`` is its TOML, for line
+    numbers.
+
+    Raises:
+        EvolveError: of the type ``error``, naming place, key, what is wrong, and the nearest known key for an unknown
+        one.
+    """
+    try:
+        return model.model_validate(dict(data))
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        path = [str(part) for part in first["loc"]]
+        line = _line(text, path)
+        place = f"{where}:{line}" if line else where
+        if first["type"] == "extra_forbidden":
+            raise error(f"{place}: {_unknown(model, path)}") from None
+        raise error(
+            f"{place}: {'.'.join(path)}: {first['msg'].removeprefix('Value error, ')} (got {first['input']!r})"
+        ) from None
+
+
+def _unknown(model: type[BaseModel], path: list[str]) -> str:
+    known = sorted(_fields(model, path[:-1]))
+    near = get_close_matches(path[-1], known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+    return f"unknown key {'.'.join(path)!r}; {hint}"
+
+
+def _fields(model: type[BaseModel], path: Iterable[str]) -> Iterable[str]:
+    """Return the field names of the table at ``path`` inside ``model``."""
+    table: type[BaseModel] = model
+    for part in path:
+        field = table.model_fields.get(part)
+        if field is None:
+            continue  # a key of a mapping or an index: the model below it is found through its field
+        nested = [
+            kind
+            for kind in (field.annotation, *_arguments(field.annotation))
+            if isinstance(kind, type) and issubclass(kind, BaseModel)
+        ]
+        if nested:
+            table = nested[0]
+    return [field.alias or name for name, field in table.model_fields.items()]
+
+
+def _arguments(kind: Any) -> Iterable[Any]:
+    for inner in get_args(kind):
+        yield inner
+        yield from _arguments(inner)
+
+
+def _line(text: str, path: list[str]) -> int | None:
+    """Return the line of the key at ``path`` in TOML ``text``, or of the nearest table above it."""
+    table: list[str] = []
+    found: int | None = None
+    keys = [part for part in path if not part.isdigit()]
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.strip()
+        if line.startswith("["):
+            table = line.strip("[] ").split(".")
+            if keys[: len(table)] == table:
+                found = number
+        elif "=" in line and not line.startswith("#"):
+            here = table + [part.strip(" \"'") for part in line.split("=", 1)[0].split(".")]
+            if keys[: len(here)] == here:
+                return number
+    return found
+
+
+def read_toml(path: Path, error: type[EvolveError] = ConfigError) -> tuple[dict[str, Any], str]:
+    """Return the data and the text of a TOML file.
+
+    Raises:
+        EvolveError: of the type ``error``, if it cannot be read or is not TOML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return tomllib.loads(text), text
+    except OSError as problem:
+        raise error(f"{path}: cannot be read: {problem.strerror}") from None
+    except UnicodeDecodeError as problem:
+        raise error(f"{path}: is not UTF-8: {problem.reason} at byte {problem.start}; save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as problem:
+        raise error(f"{path}: is not TOML: {problem}") from None
+
+
+def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the layers as one nested mapping; later ones win key by key. ``arms`` is replaced as a whole."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping) and key != "arms":
+                merged[key] = merge(merged[key], value)
+            else:
+                merged[key] = value
+    return merged
+
+
+def settings(pairs: Iterable[str]) -> dict[str, Any]:
+    """Return the nested mapping that ``--set a.b=c`` arguments stand for; values are TOML, bare words are strings.
+
+    Raises:
+        ConfigError: for a pair without ``=``.
+    """
+    merged: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {pair!r}: write it as KEY=VALUE, such as --set search.islands=4")
+        try:
+            parsed = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            parsed = value
+        for part in reversed(key.strip().split(".")):
+            parsed = {part: parsed}
+        merged = merge(merged, parsed)
+    return merged
+
+
+def resolve(
+    task_root: Path | None,
+    defaults: Mapping[str, Any],
+    *,
+    file: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Config:
+    """Return the configuration of a run from all its layers, each checked under its own name.
+
+    Raises:
+        ConfigError: naming the layer, the key and the remedy.
+    """
+    layers: list[Mapping[str, Any]] = [defaults]
+    files = [task_root / "evolve.toml"] if task_root is not None else []
+    files.append(file if file is not None else Path("evolve.toml"))
+    for place in dict.fromkeys(path.resolve() for path in files):
+        if place.is_file() or place == (file.resolve() if file else None):
+            data, text = read_toml(place)
+            parse(Config, data, where=str(place), text=text)
+            layers.append(data)
+    layers.append(flags or {})
+    return parse(Config, merge(*layers), where="options")
+
+
+def describe() -> list[tuple[str, str, Any]]:
+    """Return every setting as (dotted name, help, default), in the order of the model."""
+    rows: list[tuple[str, str, Any]] = []
+    for name, field in Config.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        if isinstance(default, Table):
+            rows += [
+                (f"{name}.{key}", inner.description or "", inner.default)
+                for key, inner in type(default).model_fields.items()
+            ]
+        else:
+            rows.append((name, field.description or "", default))
+    return rows

@@ -1,0 +1,61 @@
+"""Refuses children that are not new before they cost an evaluation, cheap checks first.
+
+Every arm: the digest of the normal form, against all programs of the run. Arms that cost money also: token shingles,
+numbers kept, against the island's elites. Distance is never rewarded; only near copies are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from evolve.normal import shingles, similarity
+from evolve.records import Program, Proposal, Sources
+from evolve.seams import Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Refuses a program that the run has already. ``known`` returns the number of the attempt that made a digest, or
+    None.
+    """
+
+    known: Callable[[str], int | None]
+
+    def check(self, proposal: Proposal, sources: Sources, digest: str) -> None:
+        """Raise `Stop` for a duplicate."""
+        number = self.known(digest)
+        if number is not None:
+            raise Stop("novelty", f"the same program as {'the seed' if number <= 0 else f'attempt {number}'}")
+
+
+@dataclass(frozen=True, slots=True)
+class NearCopy:
+    """Refuses a child of a paid arm that shares more than ``similarity`` of its token shingles with an elite (Jaccard
+    index).
+    """
+
+    elites: Callable[[int], Iterable[Program]]
+    similarity: float
+
+    def check(self, proposal: Proposal, sources: Sources, digest: str) -> None:
+        """Raise `Stop` for a near copy."""
+        if proposal.arm.startswith("builtin/"):
+            return
+        mine = shingles(sources)
+        for elite in self.elites(proposal.island):
+            alike = similarity(mine, shingles(elite.sources))
+            if alike > self.similarity:
+                raise Stop("novelty", f"{alike:.1%} of it is in program {elite.id}")
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Several checks, one after the other."""
+
+    rungs: tuple[Duplicate | NearCopy, ...]
+
+    def check(self, proposal: Proposal, sources: Sources, digest: str) -> None:
+        """Raise the first `Stop` of any rung."""
+        for rung in self.rungs:
+            rung.check(proposal, sources, digest)

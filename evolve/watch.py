@@ -1,0 +1,257 @@
+"""What a person sees while a run goes on: a live table on a terminal, plain lines elsewhere, or one JSON object per
+attempt.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+from evolve.loop import Loop
+from evolve.records import Attempt
+
+if TYPE_CHECKING:
+    from rich.console import Console, Group
+
+BARS = "▁▂▃▄▅▆▇█"
+WIDTH = 48
+PLAIN_EVERY = 10.0
+"""Seconds between two plain lines that report no new best."""
+
+
+@dataclass(slots=True)
+class ArmCount:
+    """What became of one arm's attempts in this sitting."""
+
+    pulls: int = 0
+    wins: int = 0
+    bests: int = 0
+    evaluations: int = 0
+    gain: float = 0.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What an observer adds up: per arm, per way of ending early, and the history of the best score."""
+
+    started: float = field(default_factory=time.monotonic)
+    evaluations: int = 0
+    arms: dict[str, ArmCount] = field(default_factory=dict)
+    failures: Counter[str] = field(default_factory=Counter)
+    history: list[tuple[int, float]] = field(default_factory=list)
+
+    def add(self, attempt: Attempt, loop: Loop) -> bool:
+        """Take note of an attempt; True if the best score rose."""
+        arm = self.arms.setdefault(attempt.proposal.arm, ArmCount())
+        arm.pulls += 1
+        arm.evaluations += len(attempt.points)
+        arm.gain += attempt.gain or 0.0
+        arm.wins += bool(attempt.gain)
+        self.evaluations += len(attempt.points)
+        if attempt.stage is not None:
+            self.failures[f"{attempt.stage}: {'duplicate' if attempt.stage == 'novelty' else attempt.reason[:40]}"] += 1
+        for point in attempt.points:
+            if point.evaluation.status != "ok":
+                self.failures[f"judge: {point.evaluation.status}"] += 1
+        best = loop.budget.best
+        rose = best is not None and (not self.history or best != self.history[-1][1])
+        if best is not None and rose:
+            self.history.append((loop.budget.evaluations, best))
+            arm.bests += attempt.program is not None and attempt.program.score == best
+        return rose
+
+    def rate(self) -> float:
+        """Evaluations per second of this sitting."""
+        return self.evaluations / max(time.monotonic() - self.started, 1e-9)
+
+    def eta(self, loop: Loop) -> float | None:
+        """Seconds until the budget is spent, if that can be foreseen."""
+        ends = []
+        budget = loop.budget
+        if budget.cap is not None and self.evaluations:
+            ends.append((budget.cap - budget.evaluations) / self.rate())
+        if budget.limits.hours is not None:
+            ends.append(budget.limits.hours * 3600 - budget.seconds)
+        return max(min(ends), 0.0) if ends else None
+
+
+def spark(history: list[tuple[int, float]], evaluations: int, sign: float, width: int = WIDTH) -> str:
+    """Return the best score over the evaluations as a line of bars, the newest to the right; the higher the better."""
+    if not history:
+        return ""
+    values: list[float] = []
+    place = 0
+    for column in range(width):
+        until = history[0][0] + (evaluations - history[0][0]) * (column + 1) / width
+        while place + 1 < len(history) and history[place + 1][0] <= until:
+            place += 1
+        values.append(sign * history[place][1])
+    low, high = min(values), max(values)
+    return "".join(
+        BARS[round((value - low) / (high - low) * (len(BARS) - 1))] if high > low else BARS[0] for value in values
+    )
+
+
+def clock(seconds: float | None) -> str:
+    """Return a duration as people write it, such as ``1h02m`` or ``3m20s``."""
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+class Watch:
+    """An observer that is opened and closed around a run, and adds up what it is told; the base shows nothing."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self.tally = Tally()
+        if loop.budget.best is not None:
+            self.tally.history.append((loop.budget.evaluations, loop.budget.best))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave what was shown as it is."""
+
+    def __call__(self, attempt: Attempt, /) -> None:
+        """Take note of an attempt."""
+        self.tally.add(attempt, self.loop)
+
+
+class Lines(Watch):
+    """Plain lines: one for each new best, and one now and then, for logs and pipes."""
+
+    def __init__(self, loop: Loop, stream: TextIO) -> None:
+        super().__init__(loop)
+        self._stream = stream
+        self._last = time.monotonic()
+
+    def __call__(self, attempt: Attempt, /) -> None:
+        """Print a line if there is a new best, or none was printed for a while."""
+        rose = self.tally.add(attempt, self.loop)
+        if not rose and time.monotonic() - self._last < PLAIN_EVERY:
+            return
+        self._last = time.monotonic()
+        budget = self.loop.budget
+        program = f"  {attempt.program.id} by {attempt.proposal.arm}" if rose and attempt.program else ""
+        cap = f"/{budget.cap}" if budget.cap is not None else ""
+        eta = self.tally.eta(self.loop)
+        print(
+            f"{clock(budget.seconds):>7}  evaluations {budget.evaluations}{cap}  best {budget.best!r}{program}"
+            f"  {self.tally.rate():.1f}/s  left {clock(eta)}",
+            file=self._stream,
+            flush=True,
+        )
+
+
+class Events(Watch):
+    """One JSON object per attempt on a line of its own, for programs."""
+
+    def __init__(self, loop: Loop, stream: TextIO) -> None:
+        super().__init__(loop)
+        self._stream = stream
+
+    def __call__(self, attempt: Attempt, /) -> None:
+        """Print the attempt."""
+        super().__call__(attempt)
+        program = attempt.program
+        event: dict[str, Any] = {
+            "event": "attempt",
+            "number": attempt.proposal.number,
+            "arm": attempt.proposal.arm,
+            "operator": attempt.proposal.operator,
+            "island": attempt.proposal.island,
+            "parent": attempt.proposal.parent.id,
+            "stage": attempt.stage,
+            "reason": attempt.reason,
+            "status": program.status if program else None,
+            "id": program.id if program else None,
+            "score": program.score if program else None,
+            "gain": attempt.gain,
+            "best": self.loop.budget.best,
+            "evaluations": self.loop.budget.evaluations,
+            "seconds": round(self.loop.budget.seconds, 3),
+        }
+        print(json.dumps(event), file=self._stream, flush=True)
+
+
+class Live(Watch):
+    """The table on a terminal, redrawn a few times a second."""
+
+    def __init__(self, loop: Loop, console: Console) -> None:
+        from rich.live import Live as RichLive
+
+        super().__init__(loop)
+        self._live = RichLive(get_renderable=self.render, console=console, refresh_per_second=4, transient=False)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def render(self) -> Group:
+        """Return the picture as it stands."""
+        from rich.console import Group
+        from rich.text import Text
+
+        loop, budget, tally = self.loop, self.loop.budget, self.tally
+        unit = f" {loop.task.score.unit}" if loop.task.score.unit else ""
+        head = Text.assemble(
+            (loop.task.name, "bold"),
+            f"  {loop.run}  ",
+            ("draining: finishing what is under way" if loop.draining else "", "yellow"),
+        )
+        best = Text.assemble("best ", (repr(budget.best), "bold green"), f"{unit}  ({loop.task.score.direction})")
+        line = Text(spark(tally.history, budget.evaluations, loop.task.score.sign), style="green")
+        failures = "   ".join(f"{name} {count}" for name, count in tally.failures.most_common(4)) or "none"
+        return Group(
+            head,
+            best,
+            line,
+            self._arms(),
+            Text(f"ended early or failed: {failures}", style="dim"),
+            Text(self._left(), style="dim"),
+        )
+
+    def _arms(self) -> Any:
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for column in ("arm", "pulls", "evaluations", "wins", "new bests", "gain per evaluation"):
+            table.add_column(column, justify="left" if column == "arm" else "right")
+        for name, arm in sorted(self.tally.arms.items()):
+            rate = arm.gain / arm.evaluations if arm.evaluations else 0.0
+            table.add_row(name, str(arm.pulls), str(arm.evaluations), str(arm.wins), str(arm.bests), f"{rate:.3f}")
+        return table
+
+    def _left(self) -> str:
+        loop, budget = self.loop, self.loop.budget
+        cap = f" of {budget.cap}" if budget.cap is not None else ""
+        return (
+            f"evaluations {budget.evaluations}{cap}   {self.tally.rate():.1f}/s   slots {len(loop.flights)} of {loop.executor.slots} busy   "
+            f"running {clock(budget.seconds)}   left {clock(self.tally.eta(loop))}"
+        )
+
+
+def watch(loop: Loop, *, as_json: bool, stream: TextIO) -> Watch:
+    """Return what fits the place: events for programs, the table on a terminal, lines elsewhere."""
+    if as_json:
+        return Events(loop, stream)
+    if stream.isatty():
+        from rich.console import Console
+
+        return Live(loop, Console(file=stream))
+    return Lines(loop, stream)

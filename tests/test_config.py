@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evolve.config import Config, describe, merge, resolve, settings
+from evolve.errors import ConfigError
+
+
+def test_later_layers_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, here = tmp_path / "task", tmp_path / "here"
+    task.mkdir()
+    here.mkdir()
+    monkeypatch.chdir(here)
+    (task / "evolve.toml").write_text("[search]\nislands = 3\nelites = 7\nalpha = 2.0\n")
+    (here / "evolve.toml").write_text("[search]\nislands = 4\nelites = 8\n")
+    config = resolve(task, {"search": {"islands": 2, "inspirations": 5}}, flags={"search": {"islands": 5}})
+    assert config.search.model_dump(include={"islands", "elites", "alpha", "inspirations"}) == {
+        "islands": 5,
+        "elites": 8,
+        "alpha": 2.0,
+        "inspirations": 5,
+    }
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("slots = 2\n\n[search]\nisland = 2\n")
+    with pytest.raises(ConfigError) as error:
+        resolve(None, {}, file=path)
+    assert str(error.value) == f"{path}:4: unknown key 'search.island'; did you mean 'islands'?"
+
+
+@pytest.mark.parametrize(
+    ("pair", "says"),
+    [
+        ("search.islnds=2", "did you mean 'islands'?"),
+        ("zzz=2", "known here: arms, bandit"),
+        ("search.islands=0", "search.islands"),
+        ("search.parents=worst", "'weighted', 'power', 'best' or 'random'"),
+        ("bandit.decay=2", "bandit.decay"),
+    ],
+)
+def test_settings_are_checked(pair: str, says: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        resolve(None, {}, flags=settings([pair]))
+    assert says in str(error.value)
+
+
+def test_settings_need_an_equals_sign() -> None:
+    with pytest.raises(ConfigError, match="KEY=VALUE"):
+        settings(["search.islands"])
+
+
+def test_arms_are_replaced_as_a_whole() -> None:
+    assert merge({"arms": {"a": 1, "b": 2}}, {"arms": {"c": 3}}) == {"arms": {"c": 3}}
+
+
+def test_the_config_is_small_and_every_setting_has_help() -> None:
+    rows = describe()
+    assert len(rows) <= 45
+    assert all(text for _, text, _ in rows), "each setting says what it does"
+    assert Config.model_validate(Config().model_dump(mode="json")) == Config()

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evolve import blocks
+from evolve.errors import TaskError
+from evolve.task import library, load, read_program
+
+
+def folder(root: Path, toml: str = 'brief = "b"\n', **files: str) -> Path:
+    (root / "task.toml").write_text(toml)
+    written = {"initial.py": "x = 1\n", "evaluate.py": "def evaluate(candidate): return 1\n", **files}
+    for name, text in written.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if text:
+            path.write_text(text)
+    return root
+
+
+def test_every_task_of_the_library_loads() -> None:
+    assert "math/circle_packing" in library()
+    for name, root in library().items():
+        task = load(name)
+        assert task.root == root
+        assert task.baselines, f"{name} should say what others reached"
+        assert load(root) == task
+
+
+def test_defaults(tmp_path: Path) -> None:
+    task = load(folder(tmp_path))
+    assert (task.name, task.entry, task.language) == (tmp_path.name, "initial.py", "python")
+    assert task.score.direction == "maximize"
+    assert task.limits.call_seconds == task.limits.seconds
+
+
+@pytest.mark.parametrize(
+    ("toml", "says"),
+    [
+        ("", "brief"),
+        ('brief = ""\n', "brief"),
+        ('brief = "b"\nbreif = 1\n', "task.toml:2: unknown key 'breif'; did you mean 'brief'?"),
+        ('brief = "b"\n[limits]\nseconds = 1\nmemry = 5\n', "task.toml:4: unknown key 'limits.memry'; did you mean 'memory'?"),
+        ('brief = "b"\n[limits]\nmemory = "5 potatoes"\n', "task.toml:3: limits.memory"),
+        ('brief = "b"\n[limits]\nseconds = -1\n', "task.toml:3: limits.seconds"),
+        ('brief = "b"\n[score]\ndirection = "up"\n', "task.toml:3: score.direction"),
+        ('brief = "b"\n[score]\nbounds = [2, 1]\n', "bounds must be [lower, upper]"),
+        ('brief = "b\n', "is not TOML"),
+        ('brief = "b"\nentry = "other.py"\n', "entry 'other.py' does not exist"),
+        ('brief = "b"\n[search]\nparent = "best"\n', "did you mean 'parents'?"),
+    ],
+)
+def test_errors_name_place_and_remedy(tmp_path: Path, toml: str, says: str) -> None:
+    with pytest.raises(TaskError) as error:
+        load(folder(tmp_path, toml))
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"evaluate.py": ""}, "evaluate.py: is missing"),
+        ({"initial.py": ""}, "has no seed program"),
+        ({"initial.c": "int x;\n"}, "initial.c and initial.py"),
+        ({"initial/a.py": "x = 1\n"}, "both initial.py and initial/"),
+        ({"initial.py": "", "initial/a.py": "x = 1\n"}, 'needs entry = "FILE"; its files are a.py'),
+        ({"initial.py": "a\n# EVOLVE-BLOCK-START\n"}, "initial.py:2: EVOLVE-BLOCK-START is never closed"),
+        ({"initial.py": "a\n\n// EVOLVE-BLOCK-END\n"}, "initial.py:3: EVOLVE-BLOCK-END without"),
+    ],
+)
+def test_files_that_are_missing_or_wrong(tmp_path: Path, files: dict[str, str], says: str) -> None:
+    with pytest.raises(TaskError) as error:
+        load(folder(tmp_path, **files))
+    assert says in str(error.value)
+
+
+def test_a_name_that_is_no_task() -> None:
+    with pytest.raises(TaskError, match="did you mean 'math/circle_packing'"):
+        load("math/circle_paking")
+
+
+def test_not_utf8(tmp_path: Path) -> None:
+    folder(tmp_path)
+    (tmp_path / "initial.py").write_bytes(b"x = '\xff'\n")
+    with pytest.raises(TaskError, match=r"initial.py: is not UTF-8: .* at byte 5"):
+        load(tmp_path)
+
+
+def test_several_files_in_any_language(tmp_path: Path) -> None:
+    toml = 'brief = "b"\nentry = "main.cpp"\n'
+    task = load(folder(tmp_path, toml, **{"initial.py": "", "initial/main.cpp": "int main(){}\n", "initial/lib/a.h": "\n"}))
+    assert (task.language, set(task.initial)) == ("cpp", {"main.cpp", "lib/a.h"})
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(TaskError, match=r"lacks the entry 'main.cpp'"):
+        read_program(task, tmp_path / "mine")
+
+
+def test_sizes_and_digest(tmp_path: Path) -> None:
+    task = load(folder(tmp_path, 'brief = "b"\n[limits]\nmemory = "1.5 GiB"\nscratch = "2 MB"\n'))
+    assert (task.limits.memory, task.limits.scratch) == (3 << 29, 2_000_000)
+    folder(tmp_path, 'brief = "another"\n[limits]\nmemory = "1.5 GiB"\nscratch = "2 MB"\n', **{"README.md": "words"})
+    assert load(tmp_path).digest == task.digest, "words do not decide a score"
+    (tmp_path / "helper.py").write_text("K = 1\n")
+    assert load(tmp_path).digest != task.digest, "what evaluate.py may import does"
+
+
+@pytest.mark.parametrize("comment", ["#", "//", "--", "%", "/*", ";;", "<!--"])
+def test_marks_in_any_comment_style(comment: str) -> None:
+    text = f"head\n  {comment} EVOLVE-BLOCK-START\nbody\n{comment} EVOLVE-BLOCK-END\ntail"
+    cut = blocks.split(text)
+    assert [segment.evolvable for segment in cut] == [False, True, False]
+    assert [segment.line for segment in cut] == [1, 3, 4]
+    assert blocks.join(cut) == text
+
+
+def test_without_marks_everything_may_change() -> None:
+    assert [s.evolvable for s in blocks.segments({"a.py": "x\n"})["a.py"]] == [True]
+    cut = blocks.segments({"a.py": "x\n", "b.py": "# EVOLVE-BLOCK-START\ny\n# EVOLVE-BLOCK-END\n"})
+    assert [s.evolvable for s in cut["a.py"]] == [False], "a mark anywhere freezes what is not marked"
+    assert blocks.frozen({"b.py": "# EVOLVE-BLOCK-START\ny\n# EVOLVE-BLOCK-END\n"}) == {
+        "b.py": ("# EVOLVE-BLOCK-START\n", "# EVOLVE-BLOCK-END\n")
+    }
