@@ -1,0 +1,213 @@
+"""One slot of this machine, as its driver sees it: a judge process that lives as long as it behaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import evolve.judge
+from evolve.jail import Confinement
+from evolve.judge import process, score, wire
+from evolve.records import Evaluation, Job, Status, Task
+
+IMPORT = 300.0
+"""Seconds that importing evaluate.py, with the data and libraries it loads, may take."""
+LEAVE = 1.0
+"""Seconds that a judge is given to close its jail before it is killed."""
+ONE_THREAD = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+@dataclass(slots=True)
+class Ticket:
+    """A job on its way: how often it was tried, and where its evaluation goes."""
+
+    job: Job
+    future: Future[Evaluation]
+    tries: int = 0
+
+
+class Slot:
+    """Runs one judge process at a time and talks to it without ever waiting for it.
+
+    The process is started by the calling thread, and dies with it: that must be the thread which made the executor.
+
+    Args:
+        task: what the judge judges.
+        confinement: how it confines candidates.
+        number: of this slot, from 0.
+        patience: seconds for one evaluation, all included, before the judge is killed.
+    """
+
+    def __init__(self, task: Task, confinement: Confinement, number: int, patience: float) -> None:
+        self.ticket: Ticket | None = None
+        self.deadline = float("inf")
+        self._task = task
+        self._confinement = confinement
+        self._number = number
+        self._patience = patience
+        self._out = bytearray()
+        self._in = bytearray()
+        self._log = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 - open until `close`
+        self._flag = tempfile.TemporaryFile("w+b", buffering=0)  # noqa: SIM115
+        self._channel: socket.socket | None = None
+        self._judge: subprocess.Popen[bytes] | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether a judge process has been started and not been ended."""
+        return self._judge is not None
+
+    @property
+    def writing(self) -> bool:
+        """Whether something waits to be written."""
+        return bool(self._out)
+
+    def fileno(self) -> int:
+        """Return the judge's socket, to wait on."""
+        return -1 if self._channel is None else self._channel.fileno()
+
+    def start(self) -> None:
+        """Start the judge process, and tell it its task once it listens."""
+        self._channel, theirs = socket.socketpair()
+        self._channel.setblocking(False)
+        self._log.truncate(0)
+        self._flag.truncate(0)
+        fds = (theirs.fileno(), self._flag.fileno())
+        with theirs:
+            self._judge = subprocess.Popen(
+                [sys.executable, "-P", "-m", evolve.judge.__name__, *map(str, fds), str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                pass_fds=fds,
+                env=environment(),
+                start_new_session=True,
+            )
+        self._out.clear()
+        self._in.clear()
+        self._put(
+            {"task": process.plain_task(self._task), "confinement": self._confinement.to_json(), "slot": self._number}
+        )
+        self.deadline = time.monotonic() + IMPORT
+
+    def give(self, ticket: Ticket) -> None:
+        """Hand a job to the judge, which may still be starting."""
+        ticket.tries += 1
+        self.ticket = ticket
+        self._put({"job": asdict(ticket.job)})
+        if self.deadline == float("inf"):
+            self.deadline = time.monotonic() + self._patience
+
+    def write(self) -> None:
+        """Write what the socket takes."""
+        assert self._channel is not None
+        try:
+            del self._out[: self._channel.send(self._out)]
+        except BlockingIOError:
+            return
+        except OSError:  # the judge is gone, which reading will tell
+            self._out.clear()
+
+    def read(self) -> Evaluation | None:
+        """Read what is there; return the evaluation of the current job when it has arrived, also where the judge died over it."""
+        assert self._channel is not None
+        try:
+            part = self._channel.recv(1 << 20)
+        except BlockingIOError:
+            return None
+        except OSError:
+            part = b""
+        if not part:
+            return self.fail(f"the judge process ended with {self.stop()}")
+        self._in += part
+        while (message := self._take()) is not None:
+            if "evaluation" in message:
+                self.deadline = float("inf")
+                return process.evaluation_of(message["evaluation"])
+            self.deadline = time.monotonic() + self._patience if self.ticket else float("inf")
+        return None
+
+    def expire(self) -> Evaluation:
+        """Kill the judge, whose time is up, and say whose fault that was."""
+        calling = os.pread(self._flag.fileno(), 1, 0) == process.CALLING
+        self.stop()
+        if calling:
+            return self.fail("a call of the candidate did not end, and its judge was killed", status="timeout")
+        return self.fail("evaluate.py did not come to an end, and its judge was killed")
+
+    def fail(self, reason: str, status: Status = "judge_error") -> Evaluation:
+        """Return the evaluation that a judge could not give any more."""
+        log = process.tail(self._log.fileno(), self._task.limits.output)
+        seen = Evaluation(status, error=f"{reason}\n{log[-2000:]}".strip())
+        return score.stamped(seen, self._confinement, log)
+
+    def stop(self) -> str:
+        """End the judge process and all of its group; return in words how it ended."""
+        if self._judge is None or self._channel is None:
+            return "nothing"
+        self._channel.close()
+        judge = self._judge
+        if not _ended(judge.pid, 0.0):
+            judge.terminate()
+            _ended(judge.pid, LEAVE)
+        with suppress(ProcessLookupError, PermissionError):  # where only the dead leader is left
+            os.killpg(judge.pid, signal.SIGKILL)  # its pid is still its own: it has not been waited for
+        code = judge.wait()
+        self._judge = self._channel = None
+        self.deadline = float("inf")
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+    def close(self) -> None:
+        """End the judge and free all that the slot holds."""
+        self.stop()
+        self._log.close()
+        self._flag.close()
+
+    def _put(self, message: Any) -> None:
+        data = wire.encode(message, nonfinite=True)
+        self._out += len(data).to_bytes(8, "little") + data
+
+    def _take(self) -> dict[str, Any] | None:
+        size = int.from_bytes(self._in[:8], "little")
+        if len(self._in) < 8 or len(self._in) < 8 + size:
+            return None
+        data = bytes(self._in[8 : 8 + size])
+        del self._in[: 8 + size]
+        message: dict[str, Any] = wire.decode(data, nonfinite=True)
+        return message
+
+
+def _ended(pid: int, seconds: float) -> bool:
+    """Wait up to ``seconds`` for a child's end, without reaping it: its pid, and so its group, stays its own."""
+    end = time.monotonic() + seconds
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.002)
+    return True
+
+
+def environment() -> dict[str, str]:
+    """Return a judge's environment: the user's, one thread per library unless they say otherwise, and evolve importable."""
+    variables = dict.fromkeys(ONE_THREAD, "1") | dict(os.environ)
+    root = str(Path(evolve.judge.__file__).parents[2])
+    if root not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):  # a checkout
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, (root, variables.get("PYTHONPATH"))))
+    return variables

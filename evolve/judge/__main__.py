@@ -1,0 +1,7 @@
+"""``python -m evolve.judge``: the judge process, started by an executor."""
+
+import sys
+
+from evolve.judge.process import main
+
+sys.exit(main(sys.argv))

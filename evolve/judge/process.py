@@ -1,0 +1,189 @@
+"""The judge process: one per slot, holds ``evaluate.py``, judges one candidate after another until its socket closes.
+
+It is told its task and its jobs over a socket that the candidate never has. What ``evaluate.py`` prints goes to a file
+that the driver also holds, and so cannot be taken for a message. In each direction a message is a size of eight bytes and
+a value of `evolve.judge.wire`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from evolve.jail import Confinement, Jail, Usage
+from evolve.judge import runner, score, wire
+from evolve.records import Artifact, Evaluation, Job, Limits, Metric, Task
+
+RUNNER = Path(runner.__file__)
+CALLING = b"\1"
+IDLE = b"\0"
+
+
+def main(argv: list[str]) -> int:
+    """Serve the driver that started this process: ``SOCKET_FD FLAG_FD DRIVER_PID``.
+
+    ``FLAG_FD`` is a file whose only byte says whether the candidate is being waited for: the driver, which kills a judge
+    that takes too long, reads there whose fault it was.
+    """
+    channel, flag, driver = socket.socket(fileno=int(argv[1])), int(argv[2]), int(argv[3])
+    end_with(driver)
+    signal.signal(signal.SIGTERM, _leave)
+    setup = receive(channel)
+    if setup is None:
+        return 0
+    task, confinement = task_of(setup["task"]), Confinement.from_json(setup["confinement"])
+    failure, evaluate = None, None
+    try:
+        evaluate = score.load(task.evaluator)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - evaluate.py is its author's: whatever it raises is a judge_error
+        failure = Evaluation("judge_error", error=score.described(error))
+    send(channel, {"ready": True})
+    while (message := receive(channel)) is not None:
+        if evaluate is None:
+            seen = failure or Evaluation("judge_error")
+        else:
+            job = Job(**message["job"])
+            jailed = Jailed(task, confinement, job, setup["slot"], lambda calling: os.pwrite(flag, calling, 0))
+            seen = score.judge(task, evaluate, job, jailed)
+        log = printed(task.limits.output)
+        send(channel, {"evaluation": plain(score.stamped(seen, confinement, log))})
+    return 0
+
+
+class Jailed:
+    """A channel to one candidate in a jail, which is made when it is needed.
+
+    Args:
+        task: names the limits, the harness and the packages that are inside.
+        confinement: how the jail is built.
+        job: brings the candidate's files.
+        slot: which of several jails at the same time this is.
+        mark: told `CALLING` before each wait for the candidate, and `IDLE` after it.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        confinement: Confinement,
+        job: Job,
+        slot: int,
+        mark: Callable[[bytes], object] = lambda calling: None,
+    ) -> None:
+        files = dict(job.sources) | ({} if task.harness is None else {"harness.py": task.harness})
+        self._make = partial(
+            Jail,
+            confinement,
+            task.limits,
+            files=files,
+            packages=task.packages,
+            data=task.data,
+            slot=slot,
+            runner=RUNNER,
+        )
+        self._mark = mark
+        self._jail: Jail | None = None
+
+    def start(self) -> None:
+        """Make and start the jail."""
+        self._jail = self._make()
+        self._jail.start()
+
+    def exchange(self, frame: bytes, deadline: float) -> bytes:
+        """Exchange frames with the candidate, marked as such meanwhile."""
+        assert self._jail is not None
+        self._mark(CALLING)
+        try:
+            return self._jail.exchange(frame, deadline)
+        finally:
+            self._mark(IDLE)
+
+    def close(self) -> Usage:
+        """End the jail, if there is one."""
+        return Usage(None, None, "") if self._jail is None else self._jail.close()
+
+
+def end_with(driver: int) -> None:
+    """Make this process die with its driver, also if that is killed; elsewhere than on Linux its socket's end has to do."""
+    if sys.platform == "linux":
+        import ctypes
+
+        death_signal = 1  # PR_SET_PDEATHSIG
+        libc: Any = ctypes.CDLL(None)
+        libc.prctl(death_signal, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != driver:  # it died before the line above
+        raise SystemExit(1)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End this process by an exception, so that its jail is closed on the way out."""
+    raise SystemExit(128 + number)
+
+
+def printed(limit: int) -> str:
+    """Return the tail of what was printed since the last time, which is taken back from the file that stdout is."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    text = tail(1, limit)
+    os.ftruncate(1, 0)
+    return text
+
+
+def tail(file: int, limit: int) -> str:
+    """Return the last ``limit`` bytes of a file as text."""
+    size = os.fstat(file).st_size
+    return os.pread(file, limit, max(0, size - limit)).decode(errors="replace")
+
+
+def send(channel: socket.socket, message: Any) -> None:
+    """Write one message."""
+    data = wire.encode(message, nonfinite=True)
+    channel.sendall(len(data).to_bytes(8, "little") + data)
+
+
+def receive(channel: socket.socket) -> Any:
+    """Return the next message, or None where the socket ends."""
+    head = channel.recv(8, socket.MSG_WAITALL)
+    if len(head) < 8:
+        return None
+    size = int.from_bytes(head, "little")
+    data = bytearray()
+    while len(data) < size and (part := channel.recv(min(1 << 20, size - len(data)))):
+        data += part
+    return wire.decode(bytes(data), nonfinite=True) if len(data) == size else None
+
+
+def plain(evaluation: Evaluation) -> dict[str, Any]:
+    """Return an evaluation as plain data."""
+    fields = {name: getattr(evaluation, name) for name in Evaluation.__dataclass_fields__}
+    return fields | {
+        "metrics": dict(evaluation.metrics),
+        "artifacts": [asdict(artifact) for artifact in evaluation.artifacts],
+    }
+
+
+def plain_task(task: Task) -> dict[str, Any]:
+    """Return what a judge needs of a task as plain data: seed program, baselines and the search's settings stay behind."""
+    fields = {name: getattr(task, name) for name in Task.__dataclass_fields__}
+    fields |= {"root": str(task.root), "evaluator": str(task.evaluator), "initial": {}, "search": {}, "baselines": ()}
+    fields |= {"score": asdict(task.score), "limits": asdict(task.limits)}
+    return fields | {"metrics": {name: asdict(metric) for name, metric in task.metrics.items()}}
+
+
+def task_of(fields: dict[str, Any]) -> Task:
+    """Return the task that `plain_task` was given, less what stayed behind."""
+    metrics = {name: Metric(**metric) for name, metric in fields["metrics"].items()}
+    nested = {"score": Metric(**fields["score"]), "metrics": metrics, "limits": Limits(**fields["limits"])}
+    return Task(**fields | nested | {"root": Path(fields["root"]), "evaluator": Path(fields["evaluator"])})
+
+
+def evaluation_of(fields: dict[str, Any]) -> Evaluation:
+    """Return the evaluation that `plain` was given."""
+    return Evaluation(**fields | {"artifacts": tuple(Artifact(**artifact) for artifact in fields["artifacts"])})

@@ -1,0 +1,162 @@
+"""From a candidate to an evaluation: runs ``evaluate`` on it and turns what that returned or raised into a record."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
+from numbers import Real
+from pathlib import Path
+from typing import Any, cast
+
+from evolve.jail import Confinement
+from evolve.judge.candidate import Candidate, CandidateFailed, Channel, Invalid
+from evolve.records import Artifact, Evaluation, Job, Metric, Result, Task
+
+MODULE = "evolve_evaluate"
+"""The name that a task's evaluate.py is imported under: ``evaluate`` is a well-known package."""
+
+Evaluate = Callable[[Candidate, int], Any]
+"""A task's judgement: candidate and seed in; what counts as a result, or an exception, out."""
+
+
+def load(evaluator: Path) -> Evaluate:
+    """Import a task's ``evaluate.py``, whose folder joins the end of the module path, and return its ``evaluate``.
+
+    Whatever the script raises passes through.
+
+    Raises:
+        AttributeError: if the script has no function ``evaluate``.
+    """
+    folder = os.fspath(evaluator.parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    spec = spec_from_file_location(MODULE, evaluator)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{evaluator} is not a Python file")
+    module = module_from_spec(spec)
+    sys.modules[MODULE] = module
+    spec.loader.exec_module(module)
+    function = getattr(module, "evaluate", None)
+    if not callable(function):
+        raise AttributeError(f"{evaluator} has no function evaluate(candidate)")
+    return seeded(function)
+
+
+def seeded(function: Callable[..., Any]) -> Evaluate:
+    """Return ``function`` as one of candidate and seed, passing the seed on only where it is declared."""
+    parameters = inspect.signature(function).parameters
+    if "seed" in parameters:
+        return lambda candidate, seed: function(candidate, seed=seed)
+    return lambda candidate, seed: function(candidate)
+
+
+def judge(task: Task, evaluate: Evaluate, job: Job, channel: Channel) -> Evaluation:
+    """Evaluate one candidate through ``channel``, which is closed at the end.
+
+    The log and the isolation are not filled in: the caller knows them.
+    """
+    begin = time.monotonic()
+    try:
+        seen = _verdict(task, evaluate, Candidate(task, job.sources, job.seed, channel), job.seed)
+    finally:
+        usage = channel.close()
+    seconds = time.monotonic() - begin
+    return replace(seen, seconds=seconds, output=usage.output, cpu_seconds=usage.cpu_seconds, memory=usage.memory)
+
+
+def stamped(seen: Evaluation, confinement: Confinement, log: str) -> Evaluation:
+    """Add what the judge printed, and how the candidate was confined."""
+    return replace(
+        seen, log=log, isolation=confinement.level, isolation_reason=confinement.reason, integrity=confinement.integrity
+    )
+
+
+def _verdict(task: Task, evaluate: Evaluate, candidate: Candidate, seed: int) -> Evaluation:
+    try:
+        return scored(task, evaluate(candidate, seed))
+    except Invalid as verdict:
+        return Evaluation("invalid", error=str(verdict))
+    except CandidateFailed as failure:
+        return Evaluation(failure.status, error=failure.message)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - evaluate.py is its author's: whatever else it raises is a judge_error
+        return Evaluation("judge_error", error=described(error))
+
+
+def described(error: BaseException) -> str:
+    """Return an exception of evaluate.py with its traceback, without the frames of this package."""
+    here = os.path.dirname(__file__)
+    trace = traceback.TracebackException.from_exception(error)
+    trace.stack = traceback.StackSummary.from_list(
+        [frame for frame in trace.stack if not frame.filename.startswith(here)]
+    )
+    return "".join(trace.format()).strip()
+
+
+def scored(task: Task, returned: Any) -> Evaluation:
+    """Turn what ``evaluate`` returned into an evaluation.
+
+    A number is the score; a dict holds ``score`` and may hold ``feedback``, ``artifacts``, ``metrics``, and further metrics
+    beside them.
+
+    Raises:
+        TypeError: for anything else, and for what should be a number and is none.
+        ValueError: for a number that is not finite or out of its metric's bounds.
+    """
+    result = returned if isinstance(returned, Result) else _result(returned)
+    if isinstance(result.score, bool):
+        raise TypeError("evaluate returned a score of type bool: return a number")
+    metrics = {name: _number(task.metrics.get(name, Metric(name)), value) for name, value in result.metrics.items()}
+    if not isinstance(result.feedback, str):
+        raise TypeError(f"evaluate returned feedback of type {type(result.feedback).__name__}: return a str")
+    artifacts = tuple(_artifact(name, data) for name, data in result.artifacts.items())
+    score = _number(replace(task.score, name="score"), result.score)
+    return Evaluation("ok", score=score, metrics=metrics, feedback=result.feedback, artifacts=artifacts)
+
+
+def _result(returned: Any) -> Result:
+    if isinstance(returned, Real):
+        return Result(cast(float, returned))
+    if not isinstance(returned, Mapping):
+        raise TypeError(
+            f"evaluate returned {type(returned).__name__}: return a number, a dict with 'score', or a Result"
+        )
+    if "score" not in returned:
+        raise TypeError(f"evaluate returned a dict without 'score': its keys are {sorted(map(str, returned))}")
+    rest = dict(returned)
+    score, feedback, artifacts = rest.pop("score"), rest.pop("feedback", ""), rest.pop("artifacts", {})
+    metrics = rest.pop("metrics", {}) | rest
+    return Result(score, metrics=metrics, feedback=feedback, artifacts=artifacts)
+
+
+def _number(metric: Metric, value: Any) -> float:
+    if not isinstance(value, Real):
+        raise TypeError(f"evaluate returned {metric.name!r} of type {type(value).__name__}: return a real number")
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(
+            f"evaluate returned {metric.name!r} = {number}, which cannot be compared: raise Invalid(...) instead"
+        )
+    low, high = metric.bounds
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise ValueError(
+            f"evaluate returned {metric.name!r} = {number}, outside the bounds [{low}, {high}] of task.toml"
+        )
+    return number
+
+
+def _artifact(name: str, data: str | bytes) -> Artifact:
+    from mimetypes import MimeTypes
+
+    if not isinstance(data, str | bytes):
+        raise TypeError(f"evaluate returned the artifact {name!r} of type {type(data).__name__}: return str or bytes")
+    known, _ = MimeTypes().guess_type(name)  # the built-in table alone, so that machines agree
+    if isinstance(data, str):
+        return Artifact(name, known or "text/plain", data.encode())
+    return Artifact(name, known or "application/octet-stream", data)
