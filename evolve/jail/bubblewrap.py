@@ -71,10 +71,10 @@ def arguments(
         *("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
         *_privileges(),
         *("--die-with-parent", "--new-session", "--as-pid-1", "--hostname", "jail", "--info-fd", str(info)),
-        *("--perms", "1777", "--size", str(limits.scratch), "--tmpfs", SCRATCH),
+        *("--perms", "1777", "--size", str(sizes(limits)[SCRATCH]), "--tmpfs", SCRATCH),
         *_files(view, packages),
         *("--proc", "/proc", "--dev", "/dev"),
-        *("--perms", "1777", "--size", str(max(limits.memory // 4, 1 << 20)), "--tmpfs", SHARED_MEMORY),
+        *("--perms", "1777", "--size", str(sizes(limits)[SHARED_MEMORY]), "--tmpfs", SHARED_MEMORY),
         *("--perms", "0755", "--dir", PROGRAM, "--ro-bind", str(program), PROGRAM),
         *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", SCRATCH, "--"),
     ]
@@ -91,7 +91,7 @@ def _files(view: View, packages: Iterable[tuple[Path, Path]]) -> list[str]:
     words: list[str] = []
     for path in view.shown:
         words += [*_parents(path, made), "--ro-bind", str(path), str(path)]
-    for link, target in view.links.items():
+    for link, target in view.links:
         words += ["--symlink", target, link]
     for hole in view.holes:
         words += ["--perms", "0755", "--size", str(1 << 20), "--tmpfs", str(hole)]
@@ -111,3 +111,8 @@ def _parents(path: Path, made: set[Path]) -> list[str]:
             made.add(parent)
             words += ["--perms", "0755", "--dir", str(parent)]
     return words
+
+
+def sizes(limits: Limits) -> dict[str, int]:
+    """Return the memory file systems of a jail with their sizes in bytes."""
+    return {SCRATCH: limits.scratch, SHARED_MEMORY: max(limits.memory // 4, 1 << 20)}

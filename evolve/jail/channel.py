@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -77,8 +78,8 @@ class Channel:
         self._said = b""
         self._closed: set[int] = set()
 
-    def exchange(self, frame: bytes, deadline: float) -> bytes | None:
-        """Send a frame and return its reply; None once the keeper ended the jail or the replies' pipe is closed.
+    def exchange(self, frame: bytes, deadline: float, stop: Callable[[], bool]) -> bytes | None:
+        """Send a frame and return its reply; None once the jail has ended, the replies' pipe is closed, or ``stop`` says so.
 
         Raises:
             TimeoutError: if ``deadline`` (`time.monotonic`) passes first.
@@ -99,7 +100,7 @@ class Channel:
             whole = self._whole(reply)
             if whole is not None:
                 return whole
-            if self.ended or self.silent:
+            if self.ended or self.silent or stop():
                 return None
         return None
 

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from evolve.errors import IsolationError
-from evolve.jail import bubblewrap, launch
+from evolve.jail import bubblewrap, cgroup, landlock, launch
+from evolve.jail.cgroup import Group
 from evolve.jail.channel import Channel, Ended, JailEnded
 from evolve.jail.folders import Folders
 from evolve.jail.home import Uid
@@ -75,6 +77,7 @@ class Jail:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._control: int | None = None
+        self._group: Group | None = None
         self._end: JailEnded | None = None
         self._usage: Usage | None = None
 
@@ -93,8 +96,8 @@ class Jail:
 
     def _start(self) -> None:
         level = self._confinement.level
-        uid, keep_read = self._owner()
-        folders = Folders(self._files, uid, outside=level == "namespaces")
+        owner = self._owner()
+        folders = Folders(self._files, owner.uid, outside=level == "namespaces")
         self._resources.callback(folders.close)
         places = launch.Places.inside(self._visible.sites) if level == "namespaces" else folders.places(self._visible)
         (in_r, in_w), (out_r, out_w), (control_r, control_w), (status_r, status_w), (print_r, print_w) = (
@@ -124,27 +127,41 @@ class Jail:
         finally:
             for descriptor in (*theirs, print_w):
                 os.close(descriptor)
-        if level == "namespaces":
-            with open(info_r, "rb") as info:
-                text = info.read()
-            keeper = json.loads(text)["child-pid"] if text else 0
-        else:
-            keeper = self._process.pid
-        plan = launch.plan(level, self._limits, self._runner, (in_r, out_w), places, (uid, keep_read))
+        keeper = _child(info_r) if level == "namespaces" else self._process.pid
+        if keeper and level != "none":
+            self._group = self._grouped(keeper)
+        plan = launch.plan(level, self._limits, self._runner, (in_r, out_w), places, owner, self._landlock(places))
         with suppress(BrokenPipeError):
             launch.send(control_w, plan)
 
-    def _owner(self) -> tuple[int | None, bool]:
-        """Return the user id to become, if any, and whether to keep root's right to read closed folders."""
+    def _grouped(self, keeper: int) -> Group | None:
+        """Put the keeper, which waits for its plan, into control groups of its own."""
+        if not cgroup.available():
+            return None
+        group = Group(self._limits, cgroup.available())
+        self._resources.callback(group.close)
+        with suppress(ProcessLookupError):
+            group.add(keeper)
+        return group
+
+    def _landlock(self, places: launch.Places) -> Mapping[str, Any] | None:
+        level, abi = self._confinement.level, landlock.abi()
+        if level == "landlock":
+            shown = self._visible.shown
+            return landlock.on_host(view(), places.program, places.scratch, places.sites, shown, abi)
+        return landlock.within(abi) if level == "namespaces" and abi else None
+
+    def _owner(self) -> launch.Owner:
+        """Return whom the candidate runs as: a user id of its own where this process may give one."""
         level = self._confinement.level
         if os.geteuid() != 0 or level == "none":
-            return None, False
+            return launch.Owner()
         closed = level != "namespaces" and not all(map(reachable, (view().interpreter, *self._visible.shown)))
         if closed and level == "rlimits":
-            return None, False
+            return launch.Owner()  # mode bits would shut the candidate out of its own interpreter
         uid = Uid(self._slot)
         self._resources.callback(uid.release)
-        return uid.number, closed
+        return launch.Owner(uid.number, keep_read=closed)
 
     def _wrap(self, program: Path, info: int) -> list[str]:
         found = bubblewrap.find()
@@ -169,7 +186,7 @@ class Jail:
         if self._channel is None or self._control is None:
             raise RuntimeError("the jail is not running")
         try:
-            reply = self._channel.exchange(frame, deadline)
+            reply = self._channel.exchange(frame, deadline, self._out_of_memory)
         except TimeoutError:
             self._end = JailEnded("timeout", "no reply in time")
         except JailEnded as ended:
@@ -187,6 +204,8 @@ class Jail:
     def _diagnose(self, ended: Ended | None) -> JailEnded:
         """Say in the candidate's terms how its jail ended."""
         limits = self._limits
+        if self._out_of_memory():
+            return JailEnded("memory", f"over {limits.memory} bytes of memory")
         if ended is None:
             return JailEnded("crash", "the jail was killed from outside")
         if ended.why == "memory":
@@ -206,6 +225,9 @@ class Jail:
         if number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS) and ended.memory > 0.75 * limits.memory:
             return JailEnded("memory", f"killed by {name} near {limits.memory} bytes of memory")
         return JailEnded("crash", f"killed by {name}")
+
+    def _out_of_memory(self) -> bool:
+        return self._group is not None and self._group.out_of_memory()
 
     def _kill(self) -> None:
         """End the whole tree: the keeper is asked first, because only it knows what was used."""
@@ -234,3 +256,10 @@ class Jail:
             self._resources.close()
             self._usage = Usage(ended.cpu if ended else None, ended.memory if ended else None, output)
         return self._usage
+
+
+def _child(info: int) -> int:
+    """Return the keeper's process id as bubblewrap tells it, or 0 if bubblewrap failed."""
+    with open(info, "rb") as file:
+        text = file.read()
+    return int(json.loads(text)["child-pid"]) if text else 0

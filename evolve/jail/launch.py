@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import CodeType
+from typing import Any
 
-from evolve.jail import bubblewrap
+from evolve.jail import bubblewrap, seccomp
+from evolve.jail import landlock as landlock_rules
 from evolve.jail.view import View, environment
 from evolve.records import Level, Limits
 
@@ -80,8 +82,22 @@ def command(view: View, control: int, status: int) -> list[str]:
     return [str(view.interpreter), "-I", "-S", "-c", BOOT, str(control), str(status)]
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whom the candidate runs as: ``uid`` to become, or None for the judge's own user; ``keep_read``: past closed folders' mode bits."""
+
+    uid: int | None = None
+    keep_read: bool = False
+
+
 def plan(
-    level: Level, limits: Limits, runner: Path, fds: tuple[int, int], places: Places, owner: tuple[int | None, bool]
+    level: Level,
+    limits: Limits,
+    runner: Path,
+    fds: tuple[int, int],
+    places: Places,
+    owner: Owner,
+    landlock: Mapping[str, Any] | None,
 ) -> bytes:
     """Return the keeper's plan, encoded.
 
@@ -91,7 +107,8 @@ def plan(
         runner: the Python file to run.
         fds: descriptors for requests and replies.
         places: where things are for the candidate.
-        owner: the user id to become, or None; and whether to keep the right to read past mode bits.
+        owner: whom it runs as.
+        landlock: the paths that may be opened, or None where Landlock is not in force.
     """
     namespaces = level == "namespaces"
     argv = [runner.name, *map(str, fds), str(places.program), str(places.scratch), *map(str, places.sites)]
@@ -110,12 +127,12 @@ def plan(
             "memory": limits.memory,
             "processes": limits.processes,
             "scratch": limits.scratch,
-            "uid": owner[0],
-            "gid": owner[0],
-            "keep_read": owner[1],
-            "rlimits": _rlimits(level, limits, owner[0]),
-            "landlock": None,
-            "seccomp": b"",
+            "uid": owner.uid,
+            "gid": owner.uid,
+            "keep_read": owner.keep_read,
+            "rlimits": _rlimits(level, limits, owner.uid),
+            "landlock": landlock,
+            "seccomp": _seccomp(level, owner),
         }
     )
 
@@ -127,7 +144,7 @@ def _rlimits(level: Level, limits: Limits, uid: int | None) -> dict[str, int]:
     bounds = {
         "RLIMIT_CPU": cpu,
         "RLIMIT_DATA": limits.memory,
-        "RLIMIT_FSIZE": max(limits.scratch, limits.memory // 4),
+        "RLIMIT_FSIZE": max(bubblewrap.sizes(limits).values()) if level == "namespaces" else limits.scratch,
         "RLIMIT_NOFILE": 256,
         "RLIMIT_CORE": 0,
         "RLIMIT_MEMLOCK": 0,
@@ -136,6 +153,12 @@ def _rlimits(level: Level, limits: Limits, uid: int | None) -> dict[str, int]:
     if uid is not None or level == "namespaces":
         bounds["RLIMIT_NPROC"] = limits.processes
     return bounds
+
+
+def _seccomp(level: Level, owner: Owner) -> bytes:
+    if level in ("rlimits", "none") or seccomp.machine() is None:
+        return b""
+    return seccomp.program(level, landlock_rules.abi(), own_user=owner.uid is None)
 
 
 def environ(view: View, scratch: Path) -> dict[str, str]:

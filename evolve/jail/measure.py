@@ -58,8 +58,8 @@ class Tree:
     count, and ``folder``: a scratch folder of the host's to measure, or None.
     """
 
-    _STATUS = {b"Threads": 0, b"RssAnon": 1, b"RssShmem": 2}  # noqa: RUF012 - the module is sent without typing
-    _ROLLUP = {b"Pss_Anon": 0, b"Pss_Shmem": 1}  # noqa: RUF012
+    _STATUS = {b"Threads": 0, b"RssAnon": 1, b"RssShmem": 2, b"VmSwap": 3}  # noqa: RUF012 - the module is sent without typing
+    _ROLLUP = {b"Pss_Anon": 0, b"Pss_Shmem": 1, b"SwapPss": 2}  # noqa: RUF012
 
     def __init__(self, plan: Mapping[str, Any]) -> None:
         self.plan = plan
@@ -93,9 +93,9 @@ class Tree:
         pids = self.pids()
         threads = anonymous = shared = 0
         for pid in pids:
-            count, anon, shmem = fields(read(f"/proc/{pid}/status"), self._STATUS)
+            count, anon, shmem, swapped = fields(read(f"/proc/{pid}/status"), self._STATUS)
             threads += count
-            anonymous += anon << 10
+            anonymous += anon + swapped << 10
             shared += shmem << 10
         files = sum(self._used(path) for path in self.plan["tmpfs"])
         total = anonymous + max(shared, files)
@@ -110,10 +110,10 @@ class Tree:
         for pid in pids:
             text = read(f"/proc/{pid}/smaps_rollup")
             if text:
-                anon, shmem = fields(text, self._ROLLUP)
+                anon, shmem, swapped = fields(text, self._ROLLUP)
             else:
-                _, anon, shmem = fields(read(f"/proc/{pid}/status"), self._STATUS)
-            anonymous += anon << 10
+                _, anon, shmem, swapped = fields(read(f"/proc/{pid}/status"), self._STATUS)
+            anonymous += anon + swapped << 10
             shared += shmem << 10
         return anonymous + max(shared, files)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import site
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -49,7 +49,7 @@ class View:
 
     interpreter: Path
     shown: tuple[Path, ...]
-    links: Mapping[str, str]
+    links: tuple[tuple[str, str], ...]
     holes: tuple[Path, ...]
 
 
@@ -73,7 +73,7 @@ def view() -> View:
     for path in (python, prefix / "lib", prefix / "lib64", Path(os.__file__).resolve().parent):
         if path.exists() and not any(path.is_relative_to(other) for other in shown):
             shown.append(path)
-    return View(python, tuple(shown), links, tuple(sorted(_holes(shown))))
+    return View(python, tuple(shown), tuple(links.items()), tuple(sorted(_holes(shown))))
 
 
 def _holes(shown: Iterable[Path]) -> set[Path]:
