@@ -97,9 +97,9 @@ SELECT
     e.run,
     e.attempt,
     e.status,
-    CASE e.error WHEN '' THEN e.feedback ELSE e.error END,
-    coalesce(a.arm, 'seed'),
-    coalesce(a.operator, 'seed'),
+    CAST(CASE e.error WHEN '' THEN e.feedback ELSE e.error END AS TEXT), -- without the casts SQLite would sort all rows
+    CAST(coalesce(a.arm, 'seed') AS TEXT),
+    CAST(coalesce(a.operator, 'seed') AS TEXT),
     substr(e.digest, 1, 10),
     a.parent,
     e.judged_at
@@ -107,31 +107,42 @@ FROM evaluations AS e
 LEFT JOIN attempts AS a ON a.run = e.run AND a.number = e.attempt
 WHERE e.status <> 'ok';
 
--- Programs that no other program of their run beats on one objective without losing on another (quadratic in the worst case).
+-- Pairs of programs of a run of which the second scores at least as well as the first; the best come first as seconds.
+CREATE VIEW rivals AS
+SELECT p.run, p.digest, p.score, q.digest AS rival, q.score AS rival_score
+FROM programs AS p
+CROSS JOIN runs AS r ON r.name = p.run
+CROSS JOIN programs AS q INDEXED BY programs_best_high ON q.run = p.run AND q.score >= p.score
+WHERE r.direction = 'maximize' AND q.score IS NOT NULL
+UNION ALL
+SELECT p.run, p.digest, p.score, q.digest, q.score
+FROM programs AS p
+CROSS JOIN runs AS r ON r.name = p.run
+CROSS JOIN programs AS q INDEXED BY programs_best_low ON q.run = p.run AND q.score <= p.score
+WHERE r.direction = 'minimize' AND q.score IS NOT NULL;
+
+-- Programs that no other program of their run beats on one objective without losing on another.
 CREATE VIEW pareto AS
-WITH measures AS (
-    SELECT p.run, p.digest, o.name, iif(o.direction = 'minimize', -1, 1) * iif(o.name = 'score', p.score, m.value) AS worth
-    FROM programs AS p
-    JOIN objectives AS o ON o.run = p.run
-    LEFT JOIN metrics AS m ON m.run = p.run AND m.digest = p.digest AND m.name = o.name
-    WHERE p.score IS NOT NULL
-)
 SELECT p.run, substr(p.digest, 1, 10) AS id, p.score, p.metrics, p.arm, p.operator, p.number, p.digest
 FROM programs AS p
 WHERE p.score IS NOT NULL AND NOT EXISTS (
     SELECT 1
-    FROM programs AS q
-    WHERE q.run = p.run AND q.score IS NOT NULL AND q.digest <> p.digest
-    AND NOT EXISTS ( -- nowhere is q worse
+    FROM rivals AS v
+    WHERE v.run = p.run AND v.digest = p.digest
+    AND NOT EXISTS ( -- the rival loses nowhere
         SELECT 1
-        FROM measures AS a
-        JOIN measures AS b ON b.run = a.run AND b.name = a.name AND b.digest = q.digest
-        WHERE a.run = p.run AND a.digest = p.digest AND coalesce(b.worth < a.worth, b.worth IS NULL AND a.worth IS NOT NULL)
+        FROM objectives AS o
+        JOIN metrics AS a ON a.run = o.run AND a.digest = v.digest AND a.name = o.name
+        LEFT JOIN metrics AS b ON b.run = o.run AND b.digest = v.rival AND b.name = o.name
+        WHERE o.run = v.run AND o.name <> 'score'
+        AND (b.value IS NULL OR iif(o.direction = 'minimize', b.value > a.value, b.value < a.value))
     )
-    AND EXISTS ( -- somewhere it is better
+    AND (v.rival_score <> v.score OR EXISTS ( -- and wins somewhere
         SELECT 1
-        FROM measures AS a
-        JOIN measures AS b ON b.run = a.run AND b.name = a.name AND b.digest = q.digest
-        WHERE a.run = p.run AND a.digest = p.digest AND coalesce(b.worth > a.worth, a.worth IS NULL AND b.worth IS NOT NULL)
-    )
+        FROM objectives AS o
+        JOIN metrics AS b ON b.run = o.run AND b.digest = v.rival AND b.name = o.name
+        LEFT JOIN metrics AS a ON a.run = o.run AND a.digest = v.digest AND a.name = o.name
+        WHERE o.run = v.run AND o.name <> 'score'
+        AND (a.value IS NULL OR iif(o.direction = 'minimize', b.value < a.value, b.value > a.value))
+    ))
 );

@@ -1,7 +1,7 @@
 """The archive: one SQLite file that holds many runs, all they tried and all the judge saw. This module writes it.
 
-Beside it: ``database.py`` opens and migrates the file, ``rows.py`` turns rows into records, ``recall.py`` reads back what
-the loop needs, ``questions.py`` answers people, ``lock.py`` keeps a run to one process, ``export.py`` copies runs out.
+Beside it: ``database.py`` opens and migrates the file, ``rows.py`` turns rows into records, ``recall.py`` reads back
+what the loop needs, ``questions.py`` answers people, ``lock.py`` keeps a run to one process, ``export.py`` copies runs out.
 """
 
 from __future__ import annotations

@@ -196,7 +196,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make what is written inside one commit, all of it or nothing. Inside another transaction it joins that one."""
+        """Make what is written inside one commit, all of it or nothing; inside another transaction, part of that."""
         if self._connection.in_transaction:
             yield
             return

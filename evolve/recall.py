@@ -59,7 +59,7 @@ class Recall(Database):
         return self._one("SELECT 1 FROM programs WHERE run = ? AND digest = ?", (run, digest)) is not None
 
     def asks(self, run: str) -> Iterator[Asked]:
-        """Yield what every attempt of ``run`` took when it was asked for, by number: with `history`, enough to rebuild a run."""
+        """Yield what every attempt of ``run`` took when asked for, by number; with `history`, enough to rebuild a run."""
         rows = self._stream(
             "SELECT number, told_before, parent, arm, island FROM attempts WHERE run = ? ORDER BY number", (run,)
         )

@@ -1,7 +1,7 @@
 """What the archive answers with, and how records become rows and rows records.
 
-Numbers keep their full precision: integers and floats are SQLite's own, and JSON holds the shortest text that reads back
-as the same float.
+Numbers keep full precision: integers and floats are SQLite's own, and JSON holds the shortest text that reads
+back as the same float.
 """
 
 from __future__ import annotations
