@@ -7,6 +7,7 @@ containers may share the folder.
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import os
 import stat
@@ -18,8 +19,9 @@ from functools import cache
 from pathlib import Path
 
 PREFIX = "evolve-jail-"
+_UNLOCKED = "evolve-unlocked-"
 GRACE = 60.0
-"""Seconds for which a home without a lock may be one whose owner has not locked it yet."""
+"""Seconds after which something whose owner has not got to locking it is taken for ownerless."""
 
 UIDS = range(60600, 61184)
 """User ids that no distribution hands out: systemd's table (UIDS-GIDS.md) lists 60578 to 61183 as unused."""
@@ -30,11 +32,18 @@ def _home(pid: int) -> Path:
     """Return the home of process ``pid``, which is the caller, after sweeping the homes of the dead."""
     root = Path(tempfile.gettempdir())
     _sweep(root)
-    home = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
-    home.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    unlocked = Path(tempfile.mkdtemp(prefix=_UNLOCKED, dir=root))
+    unlocked.chmod(0o711 if os.geteuid() == 0 else 0o700)
     # Held until the process ends: the descriptor is closed by exec, so nothing it starts keeps the lock.
-    fcntl.flock(os.open(home, os.O_RDONLY | os.O_CLOEXEC), fcntl.LOCK_EX)
-    return home
+    fcntl.flock(os.open(unlocked, os.O_RDONLY | os.O_CLOEXEC), fcntl.LOCK_EX)
+    found = unlocked.rename(root / unlocked.name.replace(_UNLOCKED, PREFIX, 1))
+    atexit.register(_leave, found, pid)
+    return found
+
+
+def _leave(home: Path, pid: int) -> None:
+    if os.getpid() == pid:
+        clear(home)
 
 
 def home() -> Path:
@@ -43,10 +52,11 @@ def home() -> Path:
 
 
 def _sweep(root: Path) -> None:
-    for path in root.glob(PREFIX + "*"):
+    for path in [*root.glob(PREFIX + "*"), *root.glob(_UNLOCKED + "*")]:
         with suppress(OSError):
             info = path.lstat()
-            if info.st_uid == os.geteuid() and stat.S_ISDIR(info.st_mode) and time.time() - info.st_mtime > GRACE:
+            young = path.name.startswith(_UNLOCKED) and time.time() - info.st_mtime < GRACE
+            if info.st_uid == os.geteuid() and stat.S_ISDIR(info.st_mode) and not young:
                 with unowned(path):
                     clear(path)
 
@@ -64,12 +74,6 @@ def unowned(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def close_home() -> None:
-    """Remove this process's home if it is empty: called at the interpreter's exit."""
-    if _home.cache_info().currsize:
-        clear(home())
 
 
 def clear(folder: Path) -> None:

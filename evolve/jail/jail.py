@@ -50,7 +50,7 @@ class Jail:
         data: distributions that must not be.
         slot: which of several concurrent jails this is.
         runner: a self-contained Python file. It is run with ``sys.argv`` = [name, IN_FD, OUT_FD, PROGRAM_DIR, SCRATCH_DIR,
-            SITE_DIR...] in an interpreter started with ``-I -S``; its current folder is SCRATCH_DIR, the only one that it may write.
+            SITE_DIR...] in an interpreter started with ``-I -S``, in SCRATCH_DIR, the only folder that it may write.
 
     Raises:
         TaskError: if a package is missing or hidden.
@@ -177,8 +177,8 @@ class Jail:
             deadline: when to give up, as `time.monotonic` counts.
 
         Raises:
-            JailEnded: if there is no reply: the candidate died, took too long or too much, or broke the protocol. All its processes
-                are gone by then.
+            JailEnded: if there is no reply: the candidate died, took too long or too much, or broke the protocol. All of its
+                processes are gone by then.
             IsolationError: if the jail never came to run the candidate's process.
         """
         if self._end:

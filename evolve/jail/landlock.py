@@ -1,8 +1,8 @@
 """Landlock: which paths a process and its children may open, no TCP, and no signals to processes outside.
 
-Needs no privileges and works in an ordinary container. What the kernel offers is told by its ABI number: paths from 1 (Linux 5.13),
-moving files from 2, truncation from 3, TCP from 4, devices from 5, signals and abstract sockets from 6 (Linux 6.12). What an ABI leaves
-open `evolve.jail.seccomp` closes. The names and numbers are of linux/landlock.h.
+Needs no privileges and works in an ordinary container. What the kernel offers is told by its ABI number: paths from 1 (Linux
+5.13), moving files from 2, truncation from 3, TCP from 4, devices from 5, signals and abstract sockets from 6 (Linux 6.12). What
+an ABI leaves open `evolve.jail.seccomp` closes. The names and numbers are of linux/landlock.h.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _shown(view: View) -> tuple[tuple[str, int], ...]:
 
 
 def _around(path: Path, holes: Iterable[Path]) -> Iterator[tuple[str, int]]:
-    """Yield rules that open ``path`` without ``holes``. A rule cannot be taken back further down, so siblings are opened one by one.
+    """Yield rules that open ``path`` without ``holes``. A rule cannot be taken back further down: siblings are opened one by one.
 
     Names, though not contents, can be listed in the holes as well: the interpreter lists the folder above them.
     """

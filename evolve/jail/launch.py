@@ -84,7 +84,7 @@ def command(view: View, control: int, status: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whom the candidate runs as: ``uid`` to become, or None for the judge's own user; ``keep_read``: past closed folders' mode bits."""
+    """Whom the candidate runs as: ``uid`` to become, or None for the judge's own; ``keep_read``: it may read closed folders."""
 
     uid: int | None = None
     keep_read: bool = False

@@ -7,10 +7,8 @@ import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, get_args
 
-from evolve.errors import IsolationError
 from evolve.jail import bubblewrap, cgroup, landlock, seccomp
 from evolve.jail.view import reachable, view
 from evolve.records import Integrity, Level
@@ -81,27 +79,3 @@ def layers(level: Level) -> tuple[str, ...]:
         found += [f"cgroup v{1 + parent.unified} {name}" for name, parent in cgroup.available().items()]
     found.append("watchdog")
     return tuple(found)
-
-
-@cache
-def choose(isolation: str = "auto") -> Confinement:
-    """Return the strongest confinement that this machine passes the self-test of; measured once per process.
-
-    Args:
-        isolation: ``auto``, or a level's name: that level or a stronger one is then required. ``none`` confines nothing.
-
-    Raises:
-        IsolationError: if ``isolation`` is no level's name, or what it requires cannot be had.
-    """
-    if isolation != "auto" and isolation not in LEVELS:
-        raise IsolationError(f"isolation {isolation!r} is none of auto, {', '.join(LEVELS)}")
-    if isolation == "none":
-        return Confinement("none", "asked for", layers("none"))
-    weakest: Level = "rlimits" if isolation == "auto" else isolation  # type: ignore[assignment]
-    reasons: list[str] = []
-    for level in LEVELS[: LEVELS.index(weakest) + 1]:
-        why = missing(level)
-        if not why:
-            return Confinement(level, "; ".join(reasons), layers(level))
-        reasons.append(f"{level}: {why}")
-    raise IsolationError(f"isolation {isolation!r} cannot be had here. " + "; ".join(reasons))

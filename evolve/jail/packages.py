@@ -39,7 +39,7 @@ class Visible:
 
     @property
     def binds(self) -> tuple[tuple[Path, Path], ...]:
-        """(source, place) where a jail has a file system of its own: packages keep their paths, which their libraries may rely on."""
+        """(source, place) in a file system of the jail's own: packages keep their paths, which their libraries may rely on."""
         return tuple((source, site / name) for source, site, name in self.entries)
 
     def farm(self) -> tuple[Path, ...]:
@@ -71,8 +71,7 @@ def visible(packages: tuple[str, ...], data: tuple[str, ...] = ()) -> Visible:
         data: names of distributions that hold hidden data.
 
     Raises:
-        TaskError: if a package is not installed, not in the version asked for, hidden, or installed in a way that does not say which
-            files are its own.
+        TaskError: if a package is not installed, not in the version asked for, hidden, or installed without a list of its files.
     """
     hidden = OURS | {canonicalize_name(name) for name in data}
     found = _closure(packages, hidden)
@@ -162,8 +161,8 @@ def _own_files(distribution: importlib.metadata.Distribution) -> set[PurePath]:
 def _entries(site: Path, folder: PurePath, files: set[PurePath], secret: set[Path]) -> Iterator[PurePath]:
     """Yield the files and whole folders to show of ``folder``, whose visible files are ``files``.
 
-    A folder is shown whole if it is a package, or if all that it holds is visible; a namespace that several distributions share is
-    entered, and so is a folder with something secret in it.
+    A folder is shown whole if it is a package, or if all that it holds is visible; a namespace that several distributions share
+    is entered, and so is a folder with something secret in it.
     """
     children: dict[str, set[PurePath]] = {}
     for file in files:

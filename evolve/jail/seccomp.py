@@ -31,7 +31,7 @@ _O_ACCMODE, _O_TRUNC = 0o3, 0o1000
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Fail ``call`` with ``error``, always or if ``argument`` (its lower 32 bits, under ``mask``) does, or does not, equal ``value``."""
+    """Fail ``call`` with ``error``: always, or if ``argument`` (lower 32 bits, under ``mask``) equals ``value``, or does not."""
 
     call: str
     error: int = EPERM
@@ -95,7 +95,7 @@ _SIGNALS = ("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "
 
 @cache
 def rules(level: Level, abi: int, own_user: bool) -> tuple[Rule, ...]:
-    """Return what is denied at ``level`` under Landlock ABI ``abi``; ``own_user`` says that the candidate runs as the judge's user."""
+    """Return what is denied at ``level`` under Landlock ABI ``abi``; with ``own_user`` the candidate runs as the judge's user."""
     found = [Rule(name) for name in _KERNEL] + [Rule(name, ENOSYS) for name in _UNSEEN_MEMORY]
     found += [
         Rule("clone3", ENOSYS),  # its flags are behind a pointer; the C library then uses clone

@@ -45,7 +45,7 @@ _THREADS = (
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """``shown``: readable files and folders, by real path; ``links``: path -> target; ``holes``: folders in ``shown`` kept shut."""
+    """``shown``: readable files and folders, by real path; ``links``: (path, target); ``holes``: folders in it that stay shut."""
 
     interpreter: Path
     shown: tuple[Path, ...]

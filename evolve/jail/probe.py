@@ -1,0 +1,256 @@
+"""The attacks of the self-test, from inside: a runner in the place of a candidate's (see `evolve.jail.selftest`).
+
+Self-contained, stdlib only. Every attack returns what it achieved as text, or nothing, or raises OSError, if it was denied.
+ Whether something happened outside is for the self-test to look at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import mmap
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+_PTRACE_ATTACH, _MS_REMOUNT, _MS_BIND, _CLONE_NEWUSER, _CLONE_NEWNS = 16, 32, 4096, 0x10000000, 0x20000
+_CHUNK = 4 << 20
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def tcp(port: int, **_: Any) -> str:
+    """Connect to a listener on the loopback address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
+        connection.settimeout(1)
+        connection.connect(("127.0.0.1", port))
+    return "connected"
+
+
+def udp(port: int, token: str, **_: Any) -> str:
+    """Send a datagram; the self-test sees whether it came."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(token.encode(), ("127.0.0.1", port))
+    return ""
+
+
+def abstract_socket(token: str, **_: Any) -> str:
+    """Connect to a Unix socket outside that has no path."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect("\0" + token)
+    return "connected"
+
+
+def named_socket(folder: str, **_: Any) -> str:
+    """Connect to a Unix socket outside that has a path."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(folder + "/socket")
+    return "connected"
+
+
+def netlink(**_: Any) -> str:
+    """Open a socket to the kernel's network configuration."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW):
+        return "opened"
+
+
+def read_outside(folder: str, **_: Any) -> str:
+    """Read a file outside."""
+    with open(folder + "/canary") as file:
+        return file.read()
+
+
+def environment(token: str, victim: int, **_: Any) -> str:
+    """Find a secret in the environment of any process."""
+    pids = {1, os.getppid(), victim, *(int(name) for name in os.listdir("/proc") if name.isdigit())}
+    for pid in sorted(pids):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
+            if token.encode() in file.read():
+                return f"read in /proc/{pid}/environ"
+    return "inherited" if token in str(os.environ) else ""
+
+
+def write_outside(folder: str, program: str, token: str, **_: Any) -> str:
+    """Write, create, truncate or chmod files outside the scratch folder."""
+    done = []
+    for place in (folder, program, os.path.dirname(os.__file__)):
+        path = f"{place}/{token}"
+        with contextlib.suppress(OSError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            os.unlink(path)
+            done.append(f"created {path}")
+    canary = folder + "/canary"
+    changes: dict[str, Callable[[], object]] = {
+        "opened for writing": lambda: os.close(os.open(canary, os.O_WRONLY | os.O_APPEND)),
+        "truncated": lambda: os.close(os.open(canary, os.O_RDONLY | os.O_TRUNC)),
+        "chmod": lambda: os.chmod(canary, 0o600),
+        "utime": lambda: os.utime(canary, (1, 1)),
+        "renamed": lambda: os.rename(canary, canary + ".moved"),
+    }
+    for name, change in changes.items():
+        with contextlib.suppress(OSError):
+            change()
+            done.append(f"{name} a file outside")
+    return ", ".join(done)
+
+
+def remount(program: str, **_: Any) -> str:
+    """Make the program's folder writable by a mount, cover a folder, or make namespaces in which that would be allowed.
+
+    Only what is the jail's own is aimed at: where nothing confines this, it must do no harm.
+    """
+    done = []
+    if LIBC.mount(None, program.encode(), None, _MS_REMOUNT | _MS_BIND, None) == 0:
+        done.append("remounted the program's folder")
+    with contextlib.suppress(FileExistsError):
+        os.mkdir("mount")
+    if LIBC.mount(b"none", b"mount", b"tmpfs", 0, b"size=4096") == 0:
+        LIBC.umount2(b"mount", 0)
+        done.append("mounted a file system")
+    if LIBC.unshare(_CLONE_NEWUSER | _CLONE_NEWNS) == 0:
+        done.append("made namespaces")
+    return ", ".join(done)
+
+
+def signal_outside(victim: int, **_: Any) -> str:
+    """End, throttle or lower the limits of a process outside."""
+    done = []
+    with contextlib.suppress(OSError, ValueError):
+        resource.prlimit(victim, resource.RLIMIT_NOFILE, (64, 64))
+        done.append("limited it")
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, victim, 19)
+        done.append("slowed it down")
+    with contextlib.suppress(OSError):
+        os.kill(victim, signal.SIGTERM)
+        done.append("ended it")
+    return ", ".join(done)
+
+
+def trace_outside(victim: int, **_: Any) -> str:
+    """Read another process's memory."""
+    done = []
+    for pid in (victim, os.getppid()):
+        if LIBC.ptrace(_PTRACE_ATTACH, pid, None, None) == 0:
+            done.append(f"attached to {pid}")
+        with contextlib.suppress(OSError):
+            os.close(os.open(f"/proc/{pid}/mem", os.O_RDONLY))
+            done.append(f"opened the memory of {pid}")
+    return ", ".join(done)
+
+
+def descriptors(**_: Any) -> str:
+    """Find an open file that is not standard and not one of the two pipes."""
+    extra = []
+    for number in range(3, 1024):
+        if str(number) not in sys.argv[1:3]:
+            with contextlib.suppress(OSError):
+                os.fstat(number)
+                extra.append(number)
+    return f"inherited {extra}" if extra else ""
+
+
+def kill_parent(**_: Any) -> str:
+    """End the keeper, and be without one."""
+    with contextlib.suppress(OSError):
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(0.05)
+    return ""
+
+
+def daemon(token: str, **_: Any) -> str:
+    """Leave a process behind that has nothing in common with this one; the self-test looks for it."""
+    if os.fork() == 0:
+        with contextlib.suppress(OSError):
+            os.setsid()
+        if os.fork() == 0:
+            os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", "import time; time.sleep(20)", token])
+        os._exit(0)
+    os.wait()
+    return ""
+
+
+def processes(limit: int, **_: Any) -> str:
+    """Start more processes than are allowed."""
+    children = 0
+    for _child in range(limit * 2):
+        if os.fork() == 0:
+            time.sleep(20)
+            os._exit(0)
+        children += 1
+    time.sleep(0.1)
+    return f"{children} processes" if children >= limit else ""
+
+
+def _fill(size: int, flags: int) -> list[mmap.mmap]:
+    blocks = []
+    for _ in range(size // _CHUNK):
+        block = mmap.mmap(-1, _CHUNK, flags=flags | mmap.MAP_ANONYMOUS)
+        for offset in range(0, _CHUNK, mmap.PAGESIZE):
+            block[offset] = 1
+        blocks.append(block)
+    return blocks
+
+
+def memory(limit: int, **_: Any) -> str:
+    """Use twice the memory that is allowed."""
+    blocks = _fill(2 * limit, mmap.MAP_PRIVATE)
+    time.sleep(0.1)
+    return f"{len(blocks) * _CHUNK >> 20} MiB"
+
+
+def shared_memory(limit: int, **_: Any) -> str:
+    """The same with pages that could be shared, which no limit of a process counts."""
+    blocks = _fill(2 * limit, mmap.MAP_SHARED)
+    time.sleep(0.1)
+    return f"{len(blocks) * _CHUNK >> 20} MiB"
+
+
+def memory_of_children(limit: int, **_: Any) -> str:
+    """Use twice the memory that is allowed, in six processes none of which uses too much."""
+    for _child in range(6):
+        if os.fork() == 0:
+            _fill(limit // 3, mmap.MAP_PRIVATE)
+            time.sleep(20)
+            os._exit(0)
+    time.sleep(0.3)
+    return "six children"
+
+
+def memory_in_files(limit: int, token: str, **_: Any) -> str:
+    """Use twice the memory that is allowed in files of memory file systems, or in memory that has no name."""
+    left = 2 * limit
+    for folder in ("/dev/shm", os.getcwd(), "/tmp", "/dev", "/"):
+        path = f"{folder}/{token}"
+        with contextlib.suppress(OSError), open(path, "wb", buffering=0) as file:
+            while left > 0:
+                left -= file.write(bytes(_CHUNK))
+    with contextlib.suppress(OSError):
+        number = os.memfd_create("probe")
+        while left > 0:
+            left -= os.write(number, bytes(_CHUNK))
+    time.sleep(0.1)
+    return "" if left > 0 else f"{2 * limit >> 20} MiB"
+
+
+def serve(requests: BinaryIO, replies: BinaryIO, program: str) -> None:
+    """Attempt what is asked for, one attack a frame."""
+    while header := requests.read(8):
+        asked = json.loads(requests.read(int.from_bytes(header, "little")))
+        try:
+            result = globals()[asked.pop("attack")](program=program, **asked)
+        except (OSError, MemoryError):
+            result = ""
+        encoded = json.dumps(result).encode()
+        replies.write(len(encoded).to_bytes(8, "little") + encoded)
+        replies.flush()
+
+
+if __name__ == "__main__":
+    with open(int(sys.argv[1]), "rb") as incoming, open(int(sys.argv[2]), "wb") as outgoing:
+        serve(incoming, outgoing, sys.argv[3])

@@ -1,0 +1,184 @@
+"""Attempts the attacks that a level is to deny, in real jails, and tells which of them got through."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from evolve.errors import IsolationError
+from evolve.jail.channel import JailEnded
+from evolve.jail.jail import Jail
+from evolve.jail.levels import Confinement, layers
+from evolve.records import Level, Limits
+
+ATTACKS: Mapping[str, str] = MappingProxyType(
+    {
+        "tcp": "connect over TCP",
+        "udp": "send over UDP",
+        "abstract_socket": "reach a Unix socket without a path",
+        "named_socket": "reach a Unix socket with a path",
+        "netlink": "open a netlink socket",
+        "read_outside": "read files outside",
+        "environment": "read another process's environment",
+        "write_outside": "write or change files outside",
+        "remount": "remount, or make namespaces",
+        "trace_outside": "read another process's memory",
+        "signal_outside": "signal or throttle processes outside",
+        "descriptors": "use inherited descriptors",
+        "processes": "start more processes than allowed",
+        "memory": "use more memory than allowed",
+        "shared_memory": "use more shared memory than allowed",
+        "memory_of_children": "use more memory than allowed across children",
+        "memory_in_files": "use more memory than allowed in files",
+        "kill_parent": "kill the process that watches it",
+        "daemon": "leave a process behind",
+    }
+)
+"""Name -> what a candidate could do if it is open."""
+
+_LIMITS = Limits(memory=96 << 20, processes=16, scratch=16 << 20, cpu_seconds=10)
+_PATIENCE = 5.0
+_PROBE = Path(__file__).with_name("probe.py")
+
+
+class Lab:
+    """What the attacks are aimed at: a secret file, a process with a secret environment, and listeners. Closed by `close`."""
+
+    def __init__(self, confinement: Confinement) -> None:
+        self._confinement = confinement
+        self._stack = ExitStack()
+        self._jail: Jail | None = None
+        self.token = "canary-" + secrets.token_hex(8)
+        self.folder = Path(tempfile.mkdtemp(prefix="evolve-selftest-"))
+        self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self.folder.chmod(0o755)
+        self.victim = subprocess.Popen(
+            ["sleep", "60"],
+            env={"PATH": os.defpath, "CANARY": self.token},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._stack.callback(self._end_victim)
+        self.tcp = self._listener(socket.AF_INET, ("127.0.0.1", 0))
+        self.udp = self._stack.enter_context(closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)))
+        self.udp.bind(("127.0.0.1", 0))
+        self.udp.setblocking(False)
+        self._listener(socket.AF_UNIX, "\0" + self.token)
+        self._listener(socket.AF_UNIX, str(self.folder / "socket"))
+        (self.folder / "socket").chmod(0o666)
+        (self.folder / "canary").write_text(self.token)
+        (self.folder / "canary").chmod(0o644)
+
+    def _listener(self, family: int, address: tuple[str, int] | str) -> socket.socket:
+        listener = self._stack.enter_context(closing(socket.socket(family, socket.SOCK_STREAM)))
+        listener.bind(address)
+        listener.listen(8)
+        return listener
+
+    def _end_victim(self) -> None:
+        self.victim.kill()
+        self.victim.wait()
+
+    def attempt(self, attack: str) -> str:
+        """Return what ``attack`` achieved, or nothing. A jail that ends under it denied it."""
+        port = self.udp if attack == "udp" else self.tcp
+        asked = {
+            "attack": attack,
+            "token": self.token,
+            "folder": str(self.folder),
+            "victim": self.victim.pid,
+            "port": port.getsockname()[1],
+            "limit": _LIMITS.processes if attack == "processes" else _LIMITS.memory,
+        }
+        if self._jail is None:
+            self._jail = Jail(self._confinement, _LIMITS, files={"program.py": ""}, runner=_PROBE)
+            self._jail.start()
+        try:
+            achieved = json.loads(self._jail.exchange(json.dumps(asked).encode(), time.monotonic() + _PATIENCE))
+        except JailEnded as ended:
+            achieved = "it is dead" if attack == "kill_parent" else ""
+            if ended.status in ("timeout", "protocol"):
+                achieved = f"the attack went on until it was stopped: {ended.detail}"
+        if attack in ("kill_parent", "daemon") or attack.startswith(("memory", "shared", "processes")):
+            self.end_jail()
+        return str(achieved) or self._seen(attack)
+
+    def _seen(self, attack: str) -> str:
+        """Return what can be seen from outside of an attack that did not know whether it succeeded."""
+        if attack == "udp":
+            with suppress(BlockingIOError):
+                return f"received {len(self.udp.recv(256))} bytes"
+        if attack == "daemon":
+            return f"process {pid} was left" if (pid := _running(self.token)) else ""
+        if attack == "signal_outside" and self.victim.poll() is not None:
+            return "the process is dead"
+        return ""
+
+    def end_jail(self) -> None:
+        """Close the jail, if one is open."""
+        if self._jail is not None:
+            self._jail.close()
+            self._jail = None
+
+    def close(self) -> None:
+        """End everything that was started and remove what was made."""
+        self.end_jail()
+        if pid := _running(self.token):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, 9)
+        with suppress(OSError):
+            os.unlink(f"/dev/shm/{self.token}")
+        self._stack.close()
+
+
+def _running(token: str) -> int:
+    """Return the process whose arguments hold ``token``, or 0."""
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        with suppress(OSError):
+            if name.isdigit() and token.encode() in Path(f"/proc/{name}/cmdline").read_bytes():
+                return int(name)
+    return 0
+
+
+@contextmanager
+def lab(level: Level) -> Iterator[Lab]:
+    """Set up the targets for attacks on ``level``."""
+    found = Lab(Confinement(level, "", layers(level)))
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+@cache
+def attack(level: Level) -> Mapping[str, str]:
+    """Attempt every attack on ``level``; return what the open ones achieved, by name. Takes about half a second.
+
+    Raises:
+        IsolationError: if a jail of that level does not even start.
+    """
+    with lab(level) as targets:
+        results = {name: targets.attempt(name) for name in ATTACKS}
+    return MappingProxyType({name: achieved for name, achieved in results.items() if achieved})
+
+
+def verdict(level: Level) -> str:
+    """Return why ``level`` fails its self-test, or nothing. Of ``rlimits`` no more is asked than that a jail starts."""
+    try:
+        found = attack(level)
+    except IsolationError as error:
+        return str(error)
+    if level == "rlimits":
+        return ""
+    return "; ".join(f"a candidate could {ATTACKS[name]} ({achieved})" for name, achieved in found.items())
