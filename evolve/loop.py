@@ -6,39 +6,28 @@
     tell   main thread   archive, islands, bandit, observers
 
 A child that ends early raises `Stop`, caught at one line, and becomes a row. The main thread is the only writer of the
-archive.
+archive, and each turn of the loop is one commit: a commit costs more than all the rest of an attempt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from random import Random
-from types import TracebackType
+from dataclasses import replace
 
 from evolve.archive import Archive
-from evolve.bandit import BANDITS, gain
 from evolve.budget import Budget
 from evolve.config import Config
 from evolve.errors import ConfigError, JudgeError
-from evolve.islands import Islands
+from evolve.flight import Flight
 from evolve.normal import digest as digest_of
 from evolve.novelty import Duplicate, Ladder, NearCopy
 from evolve.operators import BUILTIN
-from evolve.parents import SAMPLERS, inspirations
-from evolve.records import Attempt, Draft, Evaluation, Job, Point, Program, Proposal, Sources, Task
-from evolve.seams import Executor, Observer, Operator, Points, Stop, Tuner
+from evolve.records import Attempt, Evaluation, Job, Program, Proposal, Sources, Task
+from evolve.seams import Executor, Observer, Operator, Stop
+from evolve.state import State
 
-
-@dataclass(slots=True)
-class Flight:
-    """An attempt between ask and tell: the draft that is being judged, and the inner optimiser that may yield more."""
-
-    attempt: Attempt
-    draft: Draft | None = None
-    points: Points | None = None
-    future: Future[Evaluation] | None = None
+ASKS = 32
+"""The most attempts asked for in one turn: refused children cost no slot, and must not keep a turn from its commit."""
 
 
 class Loop:
@@ -73,40 +62,25 @@ class Loop:
         unknown = [arm for arm, weight in config.arms.items() if weight > 0 and arm not in self.operators]
         if unknown or not any(config.arms.values()):
             raise ConfigError(
-                f"arms: {unknown[0] if unknown else 'none'} cannot be used; known: {', '.join(self.operators)}"
+                f"arms: {unknown[0] if unknown else 'none'!r} is no arm; known: {', '.join(self.operators)}"
             )
-        search = config.search
-        self.sampler = SAMPLERS[search.parents](task.score, search)
-        self.bandit = BANDITS[config.bandit.kind](config.arms, config.bandit)
-        self.islands = Islands(
-            task.score,
-            count=search.islands,
-            capacity=search.elites,
-            migrate_every=search.migrate_every,
-            migrate_share=search.migrate_share,
-            seed=seed,
-        )
+        self.state = State(task.score, config, seed, seconds)
         self.novelty = Ladder(
             (
                 Duplicate(lambda digest: archive.known(run, digest)),
                 NearCopy(
-                    lambda island: map(self.whole, self.islands.islands[island].elites), config.novelty.similarity
+                    lambda island: map(self.whole, self.state.islands.islands[island].elites), config.novelty.similarity
                 ),
             )
         )
-        self.budget = Budget(config.budget, task.score, seconds_before=seconds)
-        self.asked = 0
-        self.told = 0
         self.flights: list[Flight] = []
         self.draining = ""
+        self._told: list[Attempt] = []
 
-    def __enter__(self) -> Loop:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.executor.close()
+    @property
+    def budget(self) -> Budget:
+        """The run's ledger."""
+        return self.state.budget
 
     # ------------------------------------------------------------------ the heart
 
@@ -114,16 +88,36 @@ class Loop:
         """Run until the budget is spent or `drain` was called, and return which.
 
         Raises:
-            JudgeError: when ``evaluate.py`` itself keeps failing; what was in flight is adopted by the next resume.
+            JudgeError: when ``evaluate.py`` itself keeps failing; what is under way is adopted by the next resume.
         """
         while True:
-            while self.wants_more():
-                self._launch(self.draft(self.ask()))
+            self._turn()
             if not self.flights:
-                return self.draining or self.budget.spent()
+                if not self.wants_more():
+                    return self.draining or self.budget.spent()
+                continue
             self.executor.pump(1.0)
-            for flight in [flight for flight in self.flights if flight.future is None or flight.future.done()]:
-                self._advance(flight)
+
+    def _turn(self) -> None:
+        """Tell what has ended and ask for more, in one commit; then hand the new drafts to the judge."""
+        landed = [flight for flight in self.flights if flight.landed]
+        broken = [flight for flight in landed if self._seen(flight).status == "judge_error"]
+        with self.archive.transaction():
+            for flight in landed:
+                if flight not in broken:
+                    self._land(flight)
+            for _ in range(0 if broken else ASKS):
+                if not self.wants_more():
+                    break
+                attempt = self.draft(self.ask())
+                if attempt.stage is None:
+                    self.flights.append(self._flight(attempt))
+                else:
+                    self._tell(attempt)
+        self._notify()
+        for flight in broken[:1]:
+            raise self._judge_error(self._seen(flight))
+        self._submit()
 
     def ask(self) -> Proposal:
         """Decide everything random about the next attempt, and reserve its evaluation.
@@ -131,64 +125,11 @@ class Loop:
         Raises:
             ConfigError: if the budget is spent.
         """
-        if not self.budget.reserve():
-            raise ConfigError(f"the budget is spent ({self.budget.spent()}); resume with a larger one")
-        number = self.asked + 1
-        rng = Random(f"{self.seed}/{number}")
-        island = self.islands.turn(number)
-        parent = self.sampler.sample(island, rng)
-        arm = self.bandit.pick(rng)
-        tally = island.tally(parent.digest)
-        proposal = Proposal(
-            number=number,
-            parent=self.whole(parent),
-            inspirations=tuple(
-                map(self.whole, inspirations(island.elites, parent, self.config.search.inspirations, rng))
-            ),
-            island=island.number,
-            arm=arm,
-            operator=arm.rpartition("/")[2],
-            seed=rng.getrandbits(53),
-            told=self.told,
-            tried=tally.tried.get(arm, 0) if tally else 0,
-            gained=tally.gained.get(arm, 0) if tally else 0,
-            best=self.budget.best,
-        )
-        self.count_ask(number, arm, parent.digest, island.number)
-        return proposal
-
-    def work(self, proposal: Proposal) -> Attempt:
-        """Draft and judge ``proposal`` to its end; `tell` the attempt afterwards."""
-        flight = self._launch(self.draft(proposal), tell=False)
-        while flight in self.flights:
-            self.executor.pump(1.0)
-            if flight.future is not None and flight.future.done():
-                self._advance(flight, tell=False)
-        return flight.attempt
-
-    def tell(self, attempt: Attempt) -> None:
-        """Store what became of an attempt, and let islands, bandit and observers learn from it."""
-        proposal = attempt.proposal
-        attempt.program = self._program(attempt)
-        island = self.islands.islands[proposal.island]
-        attempt.gain = gain(self.task.score, attempt.program, proposal.parent, island.elites, self.budget.best)
-        with self.archive.transaction():
-            if attempt.points:
-                self._commit_point(attempt)
-            self.archive.told(self.run, attempt, self.told + 1)
-            self.archive.finish(self.run, "running", "", self.budget.seconds)
-        if not attempt.points:
-            self.budget.release()
-        self.count_tell(attempt)
-        for observe in self.observers:
-            observe(attempt)
-
-    # ------------------------------------------------------------------ stages
+        light = self.state.propose()
+        return replace(light, parent=self.whole(light.parent), inspirations=tuple(map(self.whole, light.inspirations)))
 
     def draft(self, proposal: Proposal) -> Attempt:
-        """Return the attempt with its draft, committed, or stopped on the way there: the one line that catches a
-        `Stop`.
-        """
+        """Return the attempt with its draft, stored, or with the stage at which it stopped."""
         attempt = Attempt(proposal)
         try:
             attempt.draft = self.operators[proposal.arm].draft(proposal, self.task)
@@ -196,85 +137,79 @@ class Loop:
             self.novelty.check(proposal, attempt.draft.sources, attempt.digest)
         except Stop as stop:
             attempt.stage, attempt.reason = stop.stage, stop.reason
-        if attempt.stage is None:
+        else:
             self.archive.drafted(self.run, attempt)
         return attempt
 
-    def _launch(self, attempt: Attempt, *, tell: bool = True) -> Flight:
-        """Hand a drafted attempt to the judge; one that ended early is told at once."""
-        flight = Flight(attempt)
-        if attempt.draft is not None and attempt.stage is None:
-            self.flights.append(flight)
-            self._submit(flight, attempt.draft)
-        elif tell:
-            self.tell(attempt)
-        return flight
+    def work(self, proposal: Proposal) -> Attempt:
+        """Draft and judge ``proposal`` to its end; `tell` the attempt afterwards.
 
-    def _submit(self, flight: Flight, draft: Draft) -> None:
-        number, point = flight.attempt.proposal.number, len(flight.attempt.points)
-        flight.draft = draft
-        flight.future = self.executor.submit(
-            Job(f"{self.run}/{number}/{point}", draft.sources, self.seed, "tune" if point else "child")
-        )
+        Raises:
+            JudgeError: when ``evaluate.py`` itself keeps failing.
+        """
+        attempt = self.draft(proposal)
+        if attempt.stage is None:
+            flight = self._flight(attempt)
+            while flight.draft is not None:
+                evaluation = self.judge(flight.job(self.run, self.seed))
+                self._take(flight, evaluation)
+        return attempt
 
-    def _advance(self, flight: Flight, *, tell: bool = True) -> None:
-        """Take what the judge saw; judge the next point, or end the attempt."""
-        if flight.future is None or flight.draft is None:
-            raise RuntimeError(f"attempt {flight.attempt.proposal.number} has nothing at the judge")
-        evaluation = flight.future.result()
-        if evaluation.status == "judge_error":
-            raise JudgeError(
-                f"evaluate.py of task {self.task.name!r} failed, and not because of the candidate:\n{evaluation.error}"
-            )
-        attempt = flight.attempt
-        digest = attempt.digest if not attempt.points else digest_of(flight.draft.sources, self.task.language)
-        attempt.points.append(Point(flight.draft, digest or "", evaluation))
+    def tell(self, attempt: Attempt) -> None:
+        """Store what became of an attempt, and let islands, bandit and observers learn from it."""
+        with self.archive.transaction():
+            self._tell(attempt)
+        self._notify()
+
+    # ------------------------------------------------------------------ stages
+
+    def _land(self, flight: Flight) -> None:
+        """Take what the judge saw of a flight; tell the attempt when nothing is left to judge."""
+        self._take(flight, self._seen(flight))
+        if flight.draft is None:
+            self.flights.remove(flight)
+            self._tell(flight.attempt)
+
+    def _take(self, flight: Flight, evaluation: Evaluation) -> None:
+        """Count and store one evaluation, and let the flight go on while its inner optimiser and the budget allow."""
+        flight.land(evaluation)
         self.budget.charge()
-        following = self._next(flight, evaluation)
-        if following is not None:
-            self._commit_point(attempt)
-            self._submit(flight, following)
-            return
-        self.flights.remove(flight)
-        if tell:
-            self.tell(attempt)
+        point = len(flight.attempt.points) - 1
+        self.archive.judged(self.run, flight.attempt, point, "tune" if point else "child", self.seed)
+        over = self.draining or self.budget.spent()
+        if not over and flight.advance(evaluation) and not self.budget.reserve():
+            flight.draft = None
 
-    def _next(self, flight: Flight, evaluation: Evaluation) -> Draft | None:
-        """Return the next point of the arm's inner optimiser, with its evaluation reserved; None at its end."""
-        operator = self.operators[flight.attempt.proposal.arm]
-        if not isinstance(operator, Tuner):
-            return None
-        if self.draining or self.budget.spent():
-            return None
-        following = self._step(flight, operator, evaluation)
-        return following if following is not None and self.budget.reserve() else None
+    def _submit(self) -> None:
+        for flight in self.flights:
+            if flight.future is None:
+                flight.future = self.executor.submit(flight.job(self.run, self.seed))
 
-    def _step(self, flight: Flight, operator: Tuner, evaluation: Evaluation) -> Draft | None:
-        attempt = flight.attempt
-        try:
-            if flight.points is None:
-                if attempt.draft is None:
-                    return None
-                flight.points = operator.points(attempt.proposal, self.task, attempt.draft, evaluation)
-                return next(flight.points)
-            return flight.points.send(evaluation)
-        except StopIteration:
-            return None
+    def _tell(self, attempt: Attempt) -> None:
+        attempt.program = self._program(attempt)
+        attempt.gain = self.state.gain(attempt.proposal, attempt.program)
+        self.archive.told(self.run, attempt, self.state.told + 1)
+        self.archive.finish(self.run, "running", "", self.budget.seconds)
+        if not attempt.points:
+            self.budget.release()
+        self.state.count_tell(attempt)
+        self._told.append(attempt)
 
-    def _commit_point(self, attempt: Attempt) -> None:
-        point = len(attempt.points) - 1
-        self.archive.judged(self.run, attempt, point, "tune" if point else "child", self.seed)
+    def _notify(self) -> None:
+        """Tell the observers of what is in the archive by now."""
+        told, self._told = self._told, []
+        for attempt in told:
+            for observe in self.observers:
+                observe(attempt)
 
     def _program(self, attempt: Attempt) -> Program | None:
         """Return the best of an attempt's points as a program; the child itself where none has a score."""
-        if not attempt.points:
-            return None
-        proposal, sign = attempt.proposal, self.task.score.sign
         new = [point for point in attempt.points if not self.archive.holds(self.run, point.digest)]
         if not new:
             return None
-        scored = [point for point in new if point.evaluation.score is not None]
-        chosen = max(scored, key=lambda point: sign * (point.evaluation.score or 0.0)) if scored else new[0]
+        sign, proposal = self.task.score.sign, attempt.proposal
+        scored = [(sign * point.evaluation.score, point) for point in new if point.evaluation.score is not None]
+        chosen = max(scored, key=lambda pair: pair[0])[1] if scored else new[0]
         return Program(
             digest=chosen.digest,
             sources=chosen.draft.sources,
@@ -290,69 +225,7 @@ class Loop:
             traits=chosen.draft.traits,
         )
 
-    # ------------------------------------------------------------------ state, as asks and tells change it
-
-    def count_ask(self, number: int, arm: str, parent: str, island: int) -> None:
-        """Take note that an attempt was asked for; `tell` and the rebuilding of a run from its rows share this and
-        `count_tell`.
-        """
-        self.asked = number
-        self.bandit.pull(arm)
-        self.islands.asked(parent, island)
-
-    def count_tell(self, attempt: Attempt) -> None:
-        """Take note of how an attempt ended."""
-        proposal, program = attempt.proposal, attempt.program
-        self.told += 1
-        improved = bool(attempt.gain)
-        self.bandit.tell(proposal.arm, attempt.gain or 0.0, float(len(attempt.points)))
-        self.islands.told(program, proposal.parent.digest, proposal.arm, proposal.island, improved)
-        if program is not None:
-            self.budget.scored(program.score)
-        if not attempt.points:
-            self.budget.idle()
-
-    def count_seed(self, program: Program) -> None:
-        """Let a program that the run starts from into every island."""
-        self.islands.seeded(program)
-        self.budget.scored(program.score)
-
-    def adopt(self, attempt: Attempt) -> None:
-        """Take over an attempt that an earlier session drafted and did not tell: nothing that was judged is judged
-        again.
-
-        Raises:
-            ConfigError: if the budget has become too small for it.
-        """
-        flight = Flight(attempt)
-        _, following = self.retrace(flight)
-        if following is not None and self.budget.reserve():
-            self.flights.append(flight)
-            self._submit(flight, following)
-        elif attempt.points:
-            self.tell(attempt)
-        else:
-            raise ConfigError(
-                f"{self.budget.evaluations} evaluations were made and more are under way: "
-                f"give a budget larger than {self.budget.cap}"
-            )
-
-    def retrace(self, flight: Flight) -> tuple[int, Draft | None]:
-        """Lead the evaluations that an attempt has already through its inner optimiser again.
-
-        Returns:
-            How many of its points came out as they were recorded, and what would be judged next, if anything.
-        """
-        attempt = flight.attempt
-        operator = self.operators.get(attempt.proposal.arm)
-        following = attempt.draft
-        for place, point in enumerate(attempt.points):
-            if following is None or following.sources != point.draft.sources:
-                return place, None
-            following = self._step(flight, operator, point.evaluation) if isinstance(operator, Tuner) else None
-        return len(attempt.points), following
-
-    # ------------------------------------------------------------------ helpers
+    # ------------------------------------------------------------------ beginning and ending
 
     def start(self, seeds: Sequence[tuple[str, Sources]]) -> None:
         """Judge the programs that the run starts from, which the budget does not count, and store them.
@@ -362,22 +235,37 @@ class Loop:
 
         Raises:
             ConfigError: if the first fails, with what the judge saw.
+            JudgeError: when ``evaluate.py`` itself keeps failing.
         """
         for place, (name, sources) in enumerate(seeds):
             digest = digest_of(sources, self.task.language)
             if self.archive.known(self.run, digest) is not None:
                 continue
-            evaluation = self.judge(Job(f"{self.run}/seed/{place}", sources, self.seed, "seed"))
-            if evaluation.score is None and place == 0:
+            seen = self.judge(Job(f"{self.run}/seed/{place}", sources, self.seed, "seed"))
+            program = Program(digest, sources, seen.status, seen.score, seen.metrics, number=-place, operator=name)
+            self.archive.seeded(self.run, program, seen, self.seed)
+            if seen.score is None and place == 0:
+                why = seen.error or seen.feedback
                 raise ConfigError(
-                    f"the seed program of {self.task.name!r} ends as {evaluation.status}: "
-                    f"{evaluation.error or evaluation.feedback}"
+                    f"the seed program of {self.task.name!r} ends as {seen.status}, so nothing can start from it: {why}"
                 )
-            program = Program(
-                digest, sources, evaluation.status, evaluation.score, evaluation.metrics, number=-place, operator=name
-            )
-            self.archive.seeded(self.run, program, evaluation, self.seed)
-            self.count_seed(program)
+            self.state.count_seed(program)
+
+    def adopt(self, attempt: Attempt) -> None:
+        """Take over an attempt that an earlier session drafted and did not tell: nothing that was judged is judged again.
+
+        Raises:
+            ConfigError: if the budget has become too small for it.
+        """
+        flight = self._flight(attempt)
+        flight.retrace()
+        if flight.draft is not None and self.budget.reserve():
+            self.flights.append(flight)
+        elif attempt.points:
+            self.tell(attempt)
+        else:
+            made, cap = self.budget.evaluations, self.budget.cap
+            raise ConfigError(f"{made} evaluations were made and more are under way: give a budget larger than {cap}")
 
     def judge(self, job: Job) -> Evaluation:
         """Judge one candidate and wait for it.
@@ -388,12 +276,18 @@ class Loop:
         future = self.executor.submit(job)
         while not future.done():
             self.executor.pump(1.0)
-        evaluation = future.result()
-        if evaluation.status == "judge_error":
-            raise JudgeError(
-                f"evaluate.py of task {self.task.name!r} failed, and not because of the candidate:\n{evaluation.error}"
-            )
-        return evaluation
+        if future.result().status == "judge_error":
+            raise self._judge_error(future.result())
+        return future.result()
+
+    def drain(self, reason: str) -> None:
+        """Ask for nothing more; `evolve` returns when what is under way has ended. Safe to call from a signal handler."""
+        self.draining = reason
+        self.executor.wake()
+
+    def wants_more(self) -> bool:
+        """Whether another attempt should be asked for now."""
+        return not self.draining and len(self.flights) < self.executor.slots and not self.budget.spent()
 
     def whole(self, program: Program) -> Program:
         """Return ``program`` with its sources, which a run rebuilt from rows loads only when they are needed."""
@@ -403,11 +297,15 @@ class Loop:
             else replace(program, sources=self.archive.program(self.run, program.digest).sources)
         )
 
-    def wants_more(self) -> bool:
-        """Whether another attempt should be asked for now."""
-        return not self.draining and len(self.flights) < self.executor.slots and not self.budget.spent()
+    def _flight(self, attempt: Attempt) -> Flight:
+        return Flight(attempt, self.operators[attempt.proposal.arm], self.task)
 
-    def drain(self, reason: str) -> None:
-        """Ask for nothing more; `evolve` returns when what is in flight has ended. Safe to call from a signal handler."""
-        self.draining = reason
-        self.executor.wake()
+    def _seen(self, flight: Flight) -> Evaluation:
+        if flight.future is None:
+            raise RuntimeError(f"attempt {flight.attempt.proposal.number} has nothing at the judge")
+        return flight.future.result()
+
+    def _judge_error(self, seen: Evaluation) -> JudgeError:
+        return JudgeError(
+            f"evaluate.py of task {self.task.name!r} failed, and not because of the candidate:\n{seen.error}"
+        )

@@ -33,13 +33,13 @@ def rebuild(loop: Loop) -> None:
     """
     archive, run = loop.archive, loop.run
     for program, _ in archive.seeds(run):
-        loop.count_seed(program)
+        loop.state.count_seed(program)
     for event in events(archive.asks(run), archive.history(run)):
         if isinstance(event, Asked):
-            loop.count_ask(event.number, event.arm, event.parent, event.island)
+            loop.state.count_ask(event)
         else:
             loop.budget.evaluations += len(event.points)
-            loop.count_tell(event)
+            loop.state.count_tell(event)
     loop.budget.barren = 0
     pending = archive.pending(run)
     loop.budget.evaluations = archive.counted(run)

@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 
 from evolve.archive import Archive
 from evolve.config import BudgetConfig, Config
-from evolve.loop import Flight, Loop
+from evolve.flight import Flight
+from evolve.loop import Loop
 from evolve.rebuild import events
 from evolve.records import Asked, Attempt, Evaluation, Job, Task
 
@@ -64,13 +65,12 @@ def replay(archive: Archive, run: str, task: Task) -> Replayed:
         loop = Loop(task, copy, run, config, NoExecutor(), seed=info.seed)
         for program, evaluation in archive.seeds(run):
             copy.seeded(run, program, evaluation, info.seed)
-            loop.count_seed(program)
+            loop.state.count_seed(program)
         return _follow(archive, run, loop)
 
 
 def _follow(archive: Archive, run: str, loop: Loop) -> Replayed:
-    recorded = {attempt.proposal.number: attempt for attempt in archive.recorded(run)}
-    told = (recorded[light.proposal.number] for light in archive.history(run))
+    told = (archive.attempt(run, light.proposal.number) for light in archive.history(run))
     underway: dict[int, Attempt] = {}
     differences: list[str] = []
     attempts = evaluations = 0
@@ -78,13 +78,13 @@ def _follow(archive: Archive, run: str, loop: Loop) -> Replayed:
         if isinstance(event, Asked):
             attempt = loop.draft(loop.ask())
             underway[event.number] = attempt
-            differences += _compare_asks(recorded[event.number], attempt)
+            differences += _compare_asks(archive.attempt(run, event.number), attempt)
             continue
         attempt = underway.pop(event.proposal.number)
         attempts, evaluations = attempts + 1, evaluations + len(event.points)
         if event.points and attempt.stage is None:
             attempt.points = event.points
-            same, _ = loop.retrace(Flight(attempt))
+            same = Flight(attempt, loop.operators[attempt.proposal.arm], loop.task).retrace()
             if same < len(event.points):
                 differences.append(
                     f"attempt {event.proposal.number}: point {same} is another program than was recorded"

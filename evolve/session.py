@@ -23,40 +23,32 @@ from evolve.archive import Archive
 from evolve.config import Config, merge, parse, resolve
 from evolve.errors import ArchiveError, ConfigError
 from evolve.executor import InlineExecutor, LocalExecutor, ThreadExecutor
-from evolve.jail import choose
+from evolve.jail import Confinement, choose
 from evolve.judge import Candidate
 from evolve.loop import Loop
 from evolve.rebuild import rebuild
-from evolve.rows import RunInfo
 from evolve.records import Limits, Metric, Program, Result, Sources, Task
+from evolve.rows import RunInfo
 from evolve.seams import Executor, Observer
 
 DEFAULT_DB = "evolve.db"
 Evaluate = Callable[[Candidate], Result | dict[str, Any] | float]
-Make = Callable[[Task, Config], Executor]
+Make = Callable[[Task, Config, Confinement], Executor]
+
+INLINE = Confinement("none", "judged in the driver's own process", ())
 
 
-def make_executor(task: Task, config: Config) -> Executor:
-    """Return the executor that ``config`` asks for; for jailed ones the isolation level is chosen here, by its
-    self-test.
-
-    Raises:
-        IsolationError: if the level that is asked for cannot be had.
-    """
+def make_executor(task: Task, config: Config, confinement: Confinement) -> Executor:
+    """Return the executor that ``config`` asks for."""
     if config.executor == "inline":
         return InlineExecutor(task)
-    return LocalExecutor(task, choose(config.isolation), slots_of(config))
+    return LocalExecutor(task, confinement, slots_of(config))
 
 
 def slots_of(config: Config) -> int:
-    """Return how many candidates are judged at the same time: as given, else one per processor that this process may
-    use.
-    """
-    return (
-        config.slots or len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else config.slots or os.cpu_count() or 1
-    )
+    """Return how many candidates are judged at a time: as given, else one per processor that this process may use."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return config.slots or processors or 1
 
 
 def database(db: str | Path | None = None) -> Path:
@@ -81,7 +73,9 @@ class Session:
     def __enter__(self) -> Session:
         with ExitStack() as opening:
             opening.enter_context(self.archive.lock(self.info.name))
-            executor = self._make(self.task, self.config)
+            inline = self.config.executor == "inline" and self._make is make_executor
+            self.confinement = INLINE if inline else choose(self.config.isolation)
+            executor = self._make(self.task, self.config, self.confinement)
             opening.callback(executor.close)
             self.loop = Loop(
                 self.task,
@@ -269,6 +263,7 @@ def optimize(
     db: str | Path | None = None,
     seed: int | None = None,
     settings: Mapping[str, Any] | None = None,
+    start_from: Sequence[str] = (),
     observers: Sequence[Observer] = (),
     **budget: Any,
 ) -> Run:
@@ -290,6 +285,7 @@ def optimize(
         db: the archive's file.
         seed: the source of every random choice.
         settings: nested settings.
+        start_from: runs of the archive, or program files, whose programs the run starts from too.
         observers: told of every attempt.
         **budget: the budget arguments of `run`, and ``slots`` and ``isolation``.
 
@@ -327,10 +323,10 @@ def optimize(
     )
     flags = merge(options(**budget), settings or {})
 
-    def threads(task: Task, config: Config) -> Executor:
-        return ThreadExecutor(task, evaluate, choose(config.isolation), slots_of(config))
+    def threads(task: Task, config: Config, confinement: Confinement) -> Executor:
+        return ThreadExecutor(task, evaluate, confinement, slots_of(config))
 
-    with created(task, flags=flags, seed=seed, name=name, db=db, make=threads) as session:
+    with created(task, flags=flags, seed=seed, name=name, db=db, start_from=start_from, make=threads) as session:
         session.evolve(observers)
     return Run(session.info.name, database(db), session.reason)
 
@@ -393,7 +389,8 @@ def reopened(
         info = archive.run(name) if name else _unfinished(archive)
         if not info.task_path:
             raise ArchiveError(
-                f"run {info.name} was made by evolve.optimize, whose function is not stored; call it again with start_from=[{info.name!r}]"
+                f"run {info.name} was made by evolve.optimize, whose function is not stored: "
+                f"call it again with start_from=[{info.name!r}]"
             )
         task = tasks.load(info.task_path)
         if task.digest != info.task_digest:

@@ -42,7 +42,10 @@ def test_defaults(tmp_path: Path) -> None:
         ("", "brief"),
         ('brief = ""\n', "brief"),
         ('brief = "b"\nbreif = 1\n', "task.toml:2: unknown key 'breif'; did you mean 'brief'?"),
-        ('brief = "b"\n[limits]\nseconds = 1\nmemry = 5\n', "task.toml:4: unknown key 'limits.memry'; did you mean 'memory'?"),
+        (
+            'brief = "b"\n[limits]\nseconds = 1\nmemry = 5\n',
+            "task.toml:4: unknown key 'limits.memry'; did you mean 'memory'?",
+        ),
         ('brief = "b"\n[limits]\nmemory = "5 potatoes"\n', "task.toml:3: limits.memory"),
         ('brief = "b"\n[limits]\nseconds = -1\n', "task.toml:3: limits.seconds"),
         ('brief = "b"\n[score]\ndirection = "up"\n', "task.toml:3: score.direction"),
@@ -90,7 +93,9 @@ def test_not_utf8(tmp_path: Path) -> None:
 
 def test_several_files_in_any_language(tmp_path: Path) -> None:
     toml = 'brief = "b"\nentry = "main.cpp"\n'
-    task = load(folder(tmp_path, toml, **{"initial.py": "", "initial/main.cpp": "int main(){}\n", "initial/lib/a.h": "\n"}))
+    task = load(
+        folder(tmp_path, toml, **{"initial.py": "", "initial/main.cpp": "int main(){}\n", "initial/lib/a.h": "\n"})
+    )
     assert (task.language, set(task.initial)) == ("cpp", {"main.cpp", "lib/a.h"})
     (tmp_path / "mine").mkdir()
     with pytest.raises(TaskError, match=r"lacks the entry 'main.cpp'"):

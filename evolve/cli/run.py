@@ -160,9 +160,8 @@ def replay(run: str | None, db: Path, as_json: bool) -> None:
         for difference in found.differences[:50]:
             click.echo(difference)
         verdict = f"{len(found.differences)} differences" if found.differences else "identical"
-        click.echo(
-            f"{info.name}: {found.attempts} attempts and {found.evaluations} evaluations led through again, none judged: {verdict}"
-        )
+        led = f"{found.attempts} attempts and {found.evaluations} evaluations led through again, none judged"
+        click.echo(f"{info.name}: {led}: {verdict}")
     sys.exit(1 if found.differences else 0)
 
 
@@ -184,9 +183,10 @@ def _search(session: Session, as_json: bool) -> int:
 
     loop, info = session.loop, session.info
     if not as_json:
-        click.echo(
-            f"run {info.name}: task {session.task.name}, seed {info.seed}, best so far {loop.budget.best!r}; {session.isolation}"
-        )
+        confined = session.confinement
+        reason = f" ({confined.reason})" if confined.reason else ""
+        click.echo(f"run {info.name}: task {session.task.name}, seed {info.seed}, best so far {loop.budget.best!r}")
+        click.echo(f"isolation {confined.level}{reason}, integrity {confined.integrity}, {loop.executor.slots} slots")
     start = _seed_score(session)
     try:
         with watch(loop, as_json=as_json, stream=sys.stdout) as observer:

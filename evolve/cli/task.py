@@ -60,14 +60,14 @@ def new(folder: Path) -> None:
 
 @click.command()
 @click.argument("task")
-@click.option("--program", type=click.Path(exists=True, path_type=Path), help="Judge this file or folder, not the seed.")
+@click.option(
+    "--program", type=click.Path(exists=True, path_type=Path), help="Judge this file or folder, not the seed."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The seed given to evaluate().")
 @click.option("--isolation", type=click.Choice(LEVELS), default="auto", show_default=True, help="The least isolation.")
 @click.option("--artifacts", type=click.Path(file_okay=False, path_type=Path), help="Write the judge's artifacts here.")
 @as_json_option
-def check(
-    task: str, program: Path | None, seed: int, isolation: str, artifacts: Path | None, as_json: bool
-) -> None:
+def check(task: str, program: Path | None, seed: int, isolation: str, artifacts: Path | None, as_json: bool) -> None:
     """Judge TASK's seed program, or a program of yours, as a run would; exit with 1 if it has no score."""
     from evolve import task as loader
     from evolve.errors import EvolveError
@@ -125,7 +125,9 @@ def _sheet(seen: Evaluation, task: Task) -> str:
     for name, text in (("feedback", seen.feedback), ("error", seen.error), ("output", seen.output), ("log", seen.log)):
         if text.strip():
             lines.append(f"{name:12}" + text.strip().replace("\n", "\n            "))
-    lines += [f"artifact    {artifact.name} ({artifact.mime}, {len(artifact.data)} bytes)" for artifact in seen.artifacts]
+    lines += [
+        f"artifact    {artifact.name} ({artifact.mime}, {len(artifact.data)} bytes)" for artifact in seen.artifacts
+    ]
     return "\n".join(lines)
 
 

@@ -1,0 +1,104 @@
+"""What the framework itself costs per attempt, as the archive grows: milliseconds from one committed attempt to the next.
+
+    python bench/overhead.py [--sizes 100,1000,10000,100000] [--attempts 400]
+
+One archive per size is filled with that many programs, each with its attempt, evaluation, metrics and full text. Then each of them is searched with
+the inline executor, one attempt at a time, on a task whose evaluation takes microseconds. The archives take turns in blocks, so that a noisy
+moment of the machine hits all of them alike. Printed: median and 95th percentile over the last 200 attempts of each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import statistics
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+
+from evolve import skeleton
+from evolve.archive import Archive
+from evolve.config import BudgetConfig, Config
+from evolve.executor import InlineExecutor
+from evolve.loop import Loop
+from evolve.rebuild import rebuild
+from evolve.records import Attempt, Draft, Evaluation, Point, Program, Proposal, Task
+from evolve.task import load
+
+ARM = "builtin/mutate"
+BLOCK = 25
+LAST = 200
+CONFIG = Config(arms={ARM: 1.0}, executor="inline", budget=BudgetConfig(evaluations=1 << 40))
+
+
+def fill(archive: Archive, task: Task, programs: int) -> str:
+    """Store a run of ``programs`` told attempts, in a few large transactions, and return its name."""
+    run = archive.create_run(None, task, 0, CONFIG.model_dump(mode="json")).name
+    seed = Program("seed", task.initial, "ok", 1.0)
+    archive.seeded(run, seed, Evaluation("ok", 1.0), 0)
+    parent = seed
+    for first in range(1, programs + 1, 2000):
+        with archive.transaction():
+            for number in range(first, min(first + 2000, programs + 1)):
+                parent = _store(archive, run, task, parent, number)
+    return run
+
+
+def _store(archive: Archive, run: str, task: Task, parent: Program, number: int) -> Program:
+    """Store one told attempt and return its program; every tenth is the parent of the next ten."""
+    score = 1.0 + int(hashlib.sha256(str(number).encode()).hexdigest()[:8], 16) / 2**32
+    digest = hashlib.sha256(f"program {number}".encode()).hexdigest()
+    sources = {path: text.replace("0.5", f"0.5{number}") for path, text in task.initial.items()}
+    proposal = Proposal(number, parent, (), number % 2, ARM, "mutate", number, number - 1)
+    draft = Draft(sources, "a constant")
+    evaluation = Evaluation("ok", score, {"worst": score}, "the largest error is at x = 0", seconds=0.001)
+    program = Program(digest, sources, "ok", score, {"worst": score}, number, parent.digest, ARM, "mutate", number % 2)
+    attempt = Attempt(proposal, draft, digest, [Point(draft, digest, evaluation)], gain=0.0)
+    archive.drafted(run, attempt)
+    attempt.program = program
+    archive.judged(run, attempt, 0, "child", 0)
+    archive.told(run, attempt, number)
+    return program if number % 10 == 0 else parent
+
+
+def measure(loop: Loop, evaluations: int) -> list[float]:
+    """Search for some more evaluations and return the milliseconds between one attempt's end and the next's."""
+    ends = [time.perf_counter()]
+    loop.observers = (lambda attempt: ends.append(time.perf_counter()),)
+    loop.budget.limits = BudgetConfig(evaluations=loop.budget.evaluations + evaluations)
+    loop.evolve()
+    return [(end - start) * 1e3 for start, end in pairwise(ends)]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", default="100,1000,10000,100000", help="programs in the archive")
+    parser.add_argument("--attempts", type=int, default=400, help="attempts measured at each size")
+    arguments = parser.parse_args()
+    sizes = [int(size) for size in arguments.sizes.split(",")]
+    with tempfile.TemporaryDirectory() as folder:
+        skeleton.write(Path(folder) / "task")
+        task = load(Path(folder) / "task")
+        loops: dict[int, Loop] = {}
+        for size in sizes:
+            archive = Archive(Path(folder) / f"{size}.db")
+            run = fill(archive, task, size)
+            loops[size] = Loop(task, archive, run, CONFIG, InlineExecutor(task), seed=0)
+            rebuild(loops[size])
+        taken: dict[int, list[float]] = {size: [] for size in sizes}
+        for _ in range(0, arguments.attempts, BLOCK):
+            for size in sizes:
+                taken[size] += measure(loops[size], BLOCK)
+        print(f"{'programs':>9} {'median ms':>10} {'p95 ms':>8} {'over first':>11}")
+        base = statistics.median(taken[sizes[0]][-LAST:])
+        for size in sizes:
+            last = sorted(taken[size][-LAST:])
+            median = statistics.median(last)
+            print(f"{size:>9} {median:>10.2f} {last[int(0.95 * len(last))]:>8.2f} {median / base:>10.2f}x")
+            loops[size].archive.close()
+
+
+if __name__ == "__main__":
+    main()
