@@ -6,7 +6,6 @@ what the loop needs, ``questions.py`` answers people, ``lock.py`` keeps a run to
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 import time
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
+from evolve import __version__
 from evolve.errors import ArchiveError
 from evolve.lock import locked
 from evolve.questions import Questions
@@ -72,7 +72,7 @@ class Archive(Questions):
                 unit=task.score.unit,
                 seed=seed,
                 config=canonical(dict(config)),
-                version=_version(),
+                version=__version__,
                 created=time.time(),
             )
             for objective, wanted in (objectives | {"score": direction}).items():
@@ -313,11 +313,3 @@ def _insertion(table: str, key: str | None, columns: tuple[str, ...]) -> str:
     names, values = ", ".join(columns), ", ".join(f":{column}" for column in columns)
     clause = "" if key is None else f" ON CONFLICT ({key}) DO NOTHING"
     return f"INSERT INTO {table} ({names}) VALUES ({values}){clause}"
-
-
-def _version() -> str:
-    """Return the version of evolve that writes."""
-    try:
-        return importlib.metadata.version("evolve-programs")
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout
-        return "unknown"

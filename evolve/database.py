@@ -195,12 +195,12 @@ class Database:
         self._run(f"PRAGMA user_version = {_checksum(views)}")
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
         """Make what is written inside one commit, all of it or nothing; inside another transaction, part of that."""
         if self._connection.in_transaction:
             yield
             return
-        self._run("BEGIN IMMEDIATE")
+        self._run(begin)
         try:
             yield
             self._run("COMMIT")

@@ -1,0 +1,297 @@
+"""The verbs that ask the archive: runs, best, show, diff, lineage, search, failures, spend, export."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from evolve.cli.listing import emit_code, emit_diff, emit_json, emit_table, metrics, moment, short, span
+from evolve.errors import ArchiveError
+
+if TYPE_CHECKING:
+    from evolve.archive import Archive
+    from evolve.records import Program
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+database_option = click.option(
+    "--db",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="EVOLVE_DB",
+    default="evolve.db",
+    show_default=True,
+    help="The archive.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON; numbers keep their full precision.")
+run_option = click.option("--run", help="The run (default: the newest).")
+
+
+def count_option(default: int) -> Callable[[F], F]:
+    """Return the option that says how many rows to list."""
+    return click.option(
+        "-n", "--count", type=click.IntRange(min=1), default=default, show_default=True, help="How many to list."
+    )
+
+
+def opened(db: Path) -> Archive:
+    """Open an archive that must exist."""
+    from evolve.archive import Archive
+
+    return Archive(db, create=False)
+
+
+@click.command()
+@database_option
+@json_option
+def runs(db: Path, as_json: bool) -> None:
+    """List all runs, the newest first."""
+    with opened(db) as archive:
+        found = archive.runs()
+    if as_json:
+        emit_json([asdict(info) for info in found])
+        return
+    emit_table(
+        ("run", "state", "evaluations", "best", "direction", "spent", "begun", "reason"),
+        [
+            (
+                i.name,
+                i.state,
+                i.evaluations,
+                i.best,
+                i.direction,
+                span(i.seconds),
+                moment(i.created),
+                short(i.reason, 60),
+            )
+            for i in found
+        ],
+        f"{db} holds no run yet; start one with `evolve run TASK`",
+    )
+
+
+@click.command()
+@count_option(10)
+@run_option
+@database_option
+@json_option
+def best(count: int, run: str | None, db: Path, as_json: bool) -> None:
+    """List the best programs of a run."""
+    from evolve.export import summary
+
+    with opened(db) as archive:
+        info = archive.run(run)
+        programs = archive.best(count, info.name)
+    if as_json:
+        emit_json([summary(info.name, program) for program in programs])
+        return
+    emit_table(
+        ("id", "score", "arm", "operator", "attempt", "parent", "metrics"),
+        [(p.id, p.score, p.arm, p.operator, p.number, _parent(p), metrics(dict(p.metrics))) for p in programs],
+        f"run {info.name!r} has no program with a score yet; `evolve failures --run {info.name}` says why attempts ended",
+    )
+
+
+@click.command()
+@click.argument("id", required=False)
+@click.option("--code", "code_only", is_flag=True, help="Print the code alone, to redirect into a file.")
+@run_option
+@database_option
+@json_option
+def show(id: str | None, code_only: bool, run: str | None, db: Path, as_json: bool) -> None:
+    """Show the program ID (default: the best of the run): score, origin, what the judge saw, code."""
+    from evolve.cli.showing import described, print_program
+
+    with opened(db) as archive:
+        name, program = _chosen(archive, id, run)
+        if code_only:
+            emit_code(program.code, _first_path(program))
+        elif as_json:
+            emit_json(described(archive, name, program))
+        else:
+            print_program(archive, archive.run(name), program)
+
+
+@click.command()
+@click.argument("id")
+@click.argument("other", required=False)
+@run_option
+@database_option
+@json_option
+def diff(id: str, other: str | None, run: str | None, db: Path, as_json: bool) -> None:
+    """Show how program ID differs from its parent, or how OTHER differs from ID."""
+    with opened(db) as archive:
+        name, first = archive.find(id, run)
+        if other is not None:
+            old, new = first, archive.find(other, run)[1]
+        elif first.parent is not None:
+            old, new = archive.program(name, first.parent), first
+        else:
+            raise ArchiveError(
+                f"{first.id} is a program that run {name!r} started from, so it has no parent; give two ids"
+            )
+    changed = {path: lines for path in sorted({*old.sources, *new.sources}) if (lines := _unified(old, new, path))}
+    if as_json:
+        files = {path: "\n".join(lines) for path, lines in changed.items()}
+        emit_json({"from": old.id, "to": new.id, "scores": [old.score, new.score], "files": files})
+        return
+    if not changed:
+        click.echo(f"{old.id} and {new.id} have the same text")
+    for lines in changed.values():
+        emit_diff(lines)
+
+
+@click.command()
+@click.argument("id")
+@run_option
+@database_option
+@json_option
+def lineage(id: str, run: str | None, db: Path, as_json: bool) -> None:
+    """List the program ID and its ancestors, back to where the run started."""
+    from evolve.cli.showing import change
+    from evolve.export import summary
+
+    with opened(db) as archive:
+        name, program = archive.find(id, run)
+        line = archive.lineage(name, program.digest)
+    if as_json:
+        emit_json([summary(name, ancestor) for ancestor in line])
+        return
+    changes = [change(child, parent) for child, parent in zip(line, [*line[1:], None], strict=True)]
+    emit_table(
+        ("id", "score", "change", "arm", "operator", "attempt", "generation"),
+        [(p.id, p.score, by, p.arm, p.operator, p.number, p.generation) for p, by in zip(line, changes, strict=True)],
+        "",
+    )
+
+
+@click.command()
+@click.argument("text", nargs=-1, required=True)
+@count_option(20)
+@click.option("--run", help="The run (default: all).")
+@database_option
+@json_option
+def search(text: tuple[str, ...], count: int, run: str | None, db: Path, as_json: bool) -> None:
+    """Find programs whose code, note or feedback has every word of TEXT (`conv*` finds beginnings)."""
+    from evolve.export import summary
+
+    with opened(db) as archive:
+        hits = archive.search(" ".join(text), run, count)
+    if as_json:
+        emit_json([{**summary(hit.run, hit.program), "where": hit.where, "text": hit.text} for hit in hits])
+        return
+    emit_table(
+        ("run", "id", "score", "where", "text"),
+        [(hit.run, hit.program.id, hit.program.score, hit.where, short(hit.text)) for hit in hits],
+        f"no program matches {' '.join(text)!r}; whole words are matched, `word*` finds beginnings",
+    )
+
+
+@click.command()
+@count_option(20)
+@run_option
+@database_option
+@json_option
+def failures(count: int, run: str | None, db: Path, as_json: bool) -> None:
+    """List the latest attempts that ended early or failed in the judge, and why."""
+    with opened(db) as archive:
+        info = archive.run(run)
+        found = archive.failures(info.name, count)
+    if as_json:
+        emit_json([asdict(failure) for failure in found])
+        return
+    emit_table(
+        ("attempt", "how", "id", "arm", "operator", "reason"),
+        [(f.number, f.how, f.id, f.arm, f.operator, short(f.reason)) for f in found],
+        f"nothing failed in run {info.name!r}",
+    )
+
+
+@click.command()
+@run_option
+@database_option
+@json_option
+def spend(run: str | None, db: Path, as_json: bool) -> None:
+    """List what each arm of a run cost."""
+    with opened(db) as archive:
+        info = archive.run(run)
+        found = archive.spend(info.name)
+    if as_json:
+        emit_json([asdict(item) for item in found])
+        return
+    emit_table(
+        ("arm", "attempts", "evaluations", "counted", "seconds", "cpu seconds"),
+        [(s.arm, s.attempts, s.evaluations, s.counted, _rounded(s.seconds), _rounded(s.cpu_seconds)) for s in found],
+        f"run {info.name!r} has judged nothing yet",
+    )
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="A folder, or a file that ends in .db.")
+@click.option("-n", "--count", type=click.IntRange(min=1), default=10, show_default=True, help="How many programs.")
+@database_option
+@json_option
+def export(run: str | None, to: Path, count: int, db: Path, as_json: bool) -> None:
+    """Write the best programs of RUN into a folder, or the whole run into a database of its own."""
+    from evolve.export import DATABASES, write_database, write_folder
+
+    with opened(db) as archive:
+        if to.suffix in DATABASES:
+            name = write_database(archive, run, to)
+            if as_json:
+                emit_json({"run": name, "to": str(to)})
+            else:
+                click.echo(f"run {name} is now in {to}; look at it with `evolve best --db {to}`")
+            return
+        index = write_folder(archive, run, to, count)
+    if as_json:
+        emit_json(index)
+    else:
+        click.echo(f"{len(index)} programs of run {index[0]['run']} are now in {to}; index.json lists them")
+
+
+VERBS: tuple[click.Command, ...] = (runs, best, show, diff, lineage, search, failures, spend, export)
+"""What the command line takes from this module."""
+
+
+def _chosen(archive: Archive, id: str | None, run: str | None) -> tuple[str, Program]:
+    """Return the program that ``id`` names, or the best one of the run."""
+    if id is not None:
+        return archive.find(id, run)
+    name = archive.run(run).name
+    programs = archive.best(1, name)
+    if not programs:
+        raise ArchiveError(f"run {name!r} has no program with a score yet; `evolve failures` says why attempts ended")
+    return name, programs[0]
+
+
+def _unified(old: Program, new: Program, path: str) -> list[str]:
+    """Return the lines of a unified diff of one file; a file that one side lacks is empty there."""
+    before, after = old.sources.get(path, ""), new.sources.get(path, "")
+    return list(
+        difflib.unified_diff(
+            before.splitlines(), after.splitlines(), f"{old.id}/{path}", f"{new.id}/{path}", lineterm=""
+        )
+    )
+
+
+def _parent(program: Program) -> str:
+    """Return the id of a program's parent."""
+    from evolve.rows import ID_LENGTH
+
+    return "" if program.parent is None else program.parent[:ID_LENGTH]
+
+
+def _first_path(program: Program) -> str:
+    """Return the path that tells a highlighter the language."""
+    return next(iter(program.sources), "")
+
+
+def _rounded(seconds: float | None) -> float | None:
+    """Return seconds for a table."""
+    return None if seconds is None else round(seconds, 2)

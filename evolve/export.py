@@ -1,0 +1,132 @@
+"""Copies out of an archive: its best programs as files, or a run as a database of its own."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from evolve.archive import Archive
+from evolve.database import Database
+from evolve.errors import ArchiveError
+from evolve.records import Program
+from evolve.rows import ID_LENGTH
+
+DATABASES = {".db", ".sqlite", ".sqlite3"}
+"""A target with one of these endings is a database, any other a folder."""
+
+TABLES = ("runs", "objectives", "arms", "sources", "programs", "metrics", "attempts", "evaluations", "artifacts")
+"""What a run consists of, each table after those it refers to."""
+
+OWN = {
+    "runs": "name = :run",
+    "sources": "hash IN (SELECT source FROM whole.programs WHERE run = :run "
+    "UNION SELECT source FROM whole.attempts WHERE run = :run UNION SELECT source FROM whole.evaluations WHERE run = :run)",
+    "artifacts": "evaluation IN (SELECT id FROM whole.evaluations WHERE run = :run)",
+}
+"""Which rows of a table are a run's, where ``run = :run`` does not say it."""
+
+
+def summary(run: str, program: Program) -> dict[str, Any]:
+    """Return what listings say about a program; numbers keep their full precision."""
+    return {
+        "run": run,
+        "id": program.id,
+        "score": program.score,
+        "metrics": dict(program.metrics),
+        "status": program.status,
+        "arm": program.arm,
+        "operator": program.operator,
+        "parent": None if program.parent is None else program.parent[:ID_LENGTH],
+        "number": program.number,
+        "island": program.island,
+        "generation": program.generation,
+        "digest": program.digest,
+    }
+
+
+def plain(value: Any) -> Any:
+    """Return ``value`` with the numbers that JSON does not have, in it and below it, replaced by their names."""
+    if isinstance(value, Mapping):
+        return {name: plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_folder(archive: Archive, run: str | None, folder: Path, n: int) -> list[dict[str, Any]]:
+    """Write the ``n`` best programs of a run below ``folder``, each into a folder of its own, and an ``index.json`` about them.
+
+    Returns:
+        What the index holds, the best program first.
+
+    Raises:
+        ArchiveError: if ``folder`` holds something already, or the run has no program with a score.
+    """
+    name = archive.run(run).name
+    programs = archive.best(n, name)
+    if not programs:
+        raise ArchiveError(f"run {name!r} has no program with a score to export; `evolve failures` says why")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ArchiveError(f"{folder} is not an empty folder; give another --to")
+    index = []
+    for rank, program in enumerate(programs, start=1):
+        place = f"{rank:0{len(str(len(programs)))}}-{program.id}"
+        _write_files(folder / place, program.sources)
+        entry = {"rank": rank, **summary(name, program), "folder": place, "files": sorted(program.sources)}
+        index.append(entry)
+    (folder / "index.json").write_text(json.dumps(plain(index), indent=2, allow_nan=False) + "\n", "utf-8")
+    return index
+
+
+def write_database(archive: Archive, run: str | None, path: Path) -> str:
+    """Write a run with all that belongs to it into a new archive at ``path``, which every verb can open; return its name.
+
+    Raises:
+        ArchiveError: if there is something at ``path``.
+    """
+    name = archive.run(run).name
+    if path.exists():
+        raise ArchiveError(f"{path} exists already; give another --to")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with Copy(path) as copy:
+            copy.take(archive.path, name)
+    except BaseException:
+        for left in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+            left.unlink(missing_ok=True)
+        raise
+    return name
+
+
+class Copy(Database):
+    """A new archive that takes a run from another one."""
+
+    def take(self, source: Path, run: str) -> None:
+        """Copy ``run`` and all that belongs to it, in one transaction; the new file's triggers index the texts."""
+        self._run("ATTACH ? AS whole", (str(source),))
+        with self.transaction("BEGIN"):  # an immediate one would lock the attached file too, which a run may be writing
+            for table in TABLES:
+                columns = ", ".join(name for (name,) in self._all("SELECT name FROM pragma_table_info(?)", (table,)))
+                rows = f"SELECT {columns} FROM whole.{table} WHERE {OWN.get(table, 'run = :run')} ORDER BY rowid"
+                if table in ("objectives", "arms", "metrics"):  # these have no rowid
+                    rows = rows.removesuffix(" ORDER BY rowid")
+                self._run(f"INSERT INTO main.{table} ({columns}) {rows}", {"run": run})
+        self._run("DETACH whole")
+
+
+def _write_files(folder: Path, sources: Mapping[str, str]) -> None:
+    """Write a program's files below ``folder``.
+
+    Raises:
+        ArchiveError: for a path that leads out of it.
+    """
+    for name, text in sources.items():
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise ArchiveError(f"a program holds a file {name!r} that would be written outside {folder}")
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(text.encode("utf-8", "surrogatepass"))
