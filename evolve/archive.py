@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from evolve import __version__
@@ -66,7 +67,7 @@ class Archive(Questions):
                 "runs",
                 name=name,
                 task=task.name,
-                task_path=str(task.root),
+                task_path="" if task.root == Path() else str(task.root),
                 task_digest=task.digest,
                 direction=direction,
                 unit=task.score.unit,

@@ -364,7 +364,7 @@ def created(
         failure.
     """
     loaded = task if isinstance(task, Task) else tasks.load(task)
-    root = loaded.root if loaded.evaluator.name else None
+    root = None if loaded.root == Path() else loaded.root
     resolved = resolve(root, {"search": dict(loaded.search)}, file=Path(config) if config else None, flags=flags)
     with Archive(database(db)) as archive:
         others = [found for place in start_from for found in _earlier(archive, loaded, place)]

@@ -1,0 +1,47 @@
+"""Shared by all tests: a tiny task whose evaluation takes microseconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evolve.records import Task
+from evolve.task import load
+
+TOML = 'brief = "Return a large sum."\n[limits]\nseconds = 5\nmemory = "256 MiB"\n'
+INITIAL = """\
+# EVOLVE-BLOCK-START
+def total(n):
+    s = 0.5
+    for k in range(n):
+        s = s + 0.25 * k
+    return s
+# EVOLVE-BLOCK-END
+"""
+EVALUATE = """\
+from evolve import Candidate, Invalid
+
+
+def evaluate(candidate: Candidate):
+    value = candidate.call("total", 4)
+    if not isinstance(value, (int, float)):
+        raise Invalid("total must return a number")
+    return {"score": min(float(value), 1e6), "digits": len(str(value))}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A task folder."""
+    root = tmp_path / "sum"
+    root.mkdir()
+    for name, text in (("task.toml", TOML), ("initial.py", INITIAL), ("evaluate.py", EVALUATE)):
+        (root / name).write_text(text)
+    return root
+
+
+@pytest.fixture
+def task(folder: Path) -> Task:
+    """The task in `folder`."""
+    return load(folder)
