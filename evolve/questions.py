@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from evolve.errors import ArchiveError
 from evolve.recall import Recall
 from evolve.records import Artifact, Program, Sources
-from evolve.rows import EVALUATION, ID_LENGTH, PROGRAM, Failure, Hit, Judged, RunInfo, Spend, to_evaluation, to_program
+from evolve.rows import (
+    EVALUATION,
+    ID_LENGTH,
+    PROGRAM,
+    Failure,
+    Hit,
+    Judged,
+    RunInfo,
+    Spend,
+    clean,
+    to_evaluation,
+    to_program,
+)
 
 SHORTEST = 4
 """The fewest characters that may stand for a program."""
@@ -101,7 +114,7 @@ class Questions(Recall):
             "SELECT e.attempt, e.point, e.purpose, e.digest, e.seed, e.task_digest, e.note, e.judged_at, "
             f"{EVALUATION} FROM evaluations AS e WHERE e.run = ? AND e.digest = ? ORDER BY e.id"
         )
-        return [Judged(*row[:8], to_evaluation(row[8:])) for row in self._all(sql, (run, digest))]
+        return [_judged(*row) for row in self._all(sql, (run, digest))]
 
     def artifacts(self, run: str, digest: str) -> list[Artifact]:
         """Return what the judge kept beside the evaluations of a program."""
@@ -136,7 +149,9 @@ class Questions(Recall):
         Raises:
             ArchiveError: if ``text`` holds no word, or there is no such run.
         """
-        terms = [term for term in text.split() if any(character.isalnum() for character in term)]
+        terms = [
+            term for term in clean(text).replace("\0", " ").split() if any(character.isalnum() for character in term)
+        ]
         if not terms:
             raise ArchiveError(f"{text!r} has no word to search for")
         name = None if run is None else self.run(run).name
@@ -180,6 +195,13 @@ def _run_info(row: tuple[object, ...]) -> RunInfo:
     values = list(row)
     values[7] = json.loads(str(row[7]))
     return RunInfo(*values)  # type: ignore[arg-type]
+
+
+def _judged(
+    attempt: int, point: int, purpose: Purpose, digest: str, seed: int, task: str, note: str, at: float, *columns: Any
+) -> Judged:
+    """Make an evaluation with its place of its columns."""
+    return Judged(attempt, point, purpose, digest, seed, task, note, at, to_evaluation(columns))
 
 
 def _search_code(run: str | None) -> str:
