@@ -16,6 +16,7 @@ from evolve.rows import (
     Failure,
     Hit,
     Judged,
+    Purpose,
     RunInfo,
     Spend,
     clean,

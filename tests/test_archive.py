@@ -57,7 +57,7 @@ class TestRoundTrip:
         )
 
     @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-    @given(draft=strategies.drafts, seen=strategies.evaluations(), note=strategies.dirty, number=st.integers(1, 2**62))
+    @given(draft=strategies.drafts, seen=strategies.evaluations(), note=strategies.dirty, number=st.integers(1, 2**59))
     def test_an_attempt(self, archive: Archive, draft: Draft, seen: Evaluation, note: str, number: int) -> None:
         run = archives.begin(archive)
         attempt = archives.drafted(number, archives.seed(), "unused", archives.seed())
