@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
@@ -62,10 +63,12 @@ class Slot:
         self._confinement = confinement
         self._number = number
         self._patience = patience
+        self._began = time.monotonic()
         self._out = bytearray()
         self._in = bytearray()
-        self._log = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 - open until `close`
-        self._flag = tempfile.TemporaryFile("w+b", buffering=0)  # noqa: SIM115
+        self._log = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - open until `close`
+        self._flag = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        fcntl.fcntl(self._log, fcntl.F_SETFL, os.O_APPEND)  # so that the judge can cut it and go on
         self._channel: socket.socket | None = None
         self._judge: subprocess.Popen[bytes] | None = None
 
@@ -111,6 +114,7 @@ class Slot:
         """Hand a job to the judge, which may still be starting."""
         ticket.tries += 1
         self.ticket = ticket
+        self._began = time.monotonic()
         self._put({"job": asdict(ticket.job)})
         if self.deadline == float("inf"):
             self.deadline = time.monotonic() + self._patience
@@ -155,7 +159,7 @@ class Slot:
     def fail(self, reason: str, status: Status = "judge_error") -> Evaluation:
         """Return the evaluation that a judge could not give any more."""
         log = process.tail(self._log.fileno(), self._task.limits.output)
-        seen = Evaluation(status, error=f"{reason}\n{log[-2000:]}".strip())
+        seen = Evaluation(status, error=f"{reason}\n{log[-2000:]}".strip(), seconds=time.monotonic() - self._began)
         return score.stamped(seen, self._confinement, log)
 
     def stop(self) -> str:

@@ -4,4 +4,4 @@ import sys
 
 from evolve.judge.process import main
 
-sys.exit(main(sys.argv))
+main(sys.argv)

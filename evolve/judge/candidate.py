@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from evolve.errors import IsolationError
 from evolve.jail import JailEnded, Usage
 from evolve.judge import runner, wire
 from evolve.records import Limits, Sources, Status, Task
@@ -23,8 +25,8 @@ ID = 16
 FAILURES: Mapping[str, Status] = {status: status for status in ("crash", "timeout", "memory", "gpu_memory", "protocol")}
 """How a reply may say that the candidate failed."""
 
-WIRE = Path(wire.__file__).read_bytes()
-"""What the runner is sent first: one encoding, on both sides."""
+WIRE = marshal.dumps(compile(Path(wire.__file__).read_text(), "wire.py", "exec"))
+"""What the runner is sent first, as bytecode: one encoding, on both sides. Both run the same interpreter."""
 
 
 class Invalid(Exception):  # noqa: N818 - a verdict, not an error
@@ -115,7 +117,7 @@ class Candidate:
         An exit code other than 0 is no failure here. The copy is the same for all calls: one can compile what the next runs.
 
         Args:
-            argv: the program, on the jail's PATH (where ``python`` is this interpreter) or as ``./name``, and its arguments.
+            argv: the program, on the jail's PATH or as ``./name``, and its arguments; ``python`` is the jail's interpreter.
             stdin: what it reads.
             timeout: seconds, in place of ``limits.call_seconds``. What takes longer is killed; the jail stays usable.
 
@@ -163,7 +165,7 @@ class Candidate:
             if self._channel.exchange(WIRE, before + START) != b"ready":
                 raise JailEnded("protocol", "no greeting")
         except JailEnded as ended:  # none of the candidate's code has run yet
-            raise RuntimeError(f"the jail did not start: {ended.status}, {ended.detail}") from ended
+            raise IsolationError(f"the jail did not start: {ended.status}, {ended.detail}") from ended
         begin = {
             "do": "begin",
             "what": "begin",

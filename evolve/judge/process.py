@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ CALLING = b"\1"
 IDLE = b"\0"
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str]) -> None:
     """Serve the driver that started this process: ``SOCKET_FD FLAG_FD DRIVER_PID``.
 
     ``FLAG_FD`` is a file whose only byte says whether the candidate is being waited for: the driver, which kills a judge
@@ -36,9 +37,15 @@ def main(argv: list[str]) -> int:
     channel, flag, driver = socket.socket(fileno=int(argv[1])), int(argv[2]), int(argv[3])
     end_with(driver)
     signal.signal(signal.SIGTERM, _leave)
+    with suppress(Dismissed):
+        serve(channel, flag)
+
+
+def serve(channel: socket.socket, flag: int) -> None:
+    """Judge what arrives, until nothing does."""
     setup = receive(channel)
     if setup is None:
-        return 0
+        return
     task, confinement = task_of(setup["task"]), Confinement.from_json(setup["confinement"])
     failure, evaluate = None, None
     try:
@@ -55,7 +62,6 @@ def main(argv: list[str]) -> int:
             seen = score.judge(task, evaluate, job, jailed)
         log = printed(task.limits.output)
         send(channel, {"evaluation": plain(score.stamped(seen, confinement, log))})
-    return 0
 
 
 class Jailed:
@@ -122,9 +128,12 @@ def end_with(driver: int) -> None:
         raise SystemExit(1)
 
 
+class Dismissed(BaseException):
+    """Raised by SIGTERM, so that the jail is closed on the way out; no exception that evaluate.py would catch, or could raise."""
+
+
 def _leave(number: int, frame: FrameType | None) -> None:
-    """End this process by an exception, so that its jail is closed on the way out."""
-    raise SystemExit(128 + number)
+    raise Dismissed
 
 
 def printed(limit: int) -> str:

@@ -1,7 +1,7 @@
 """What runs inside the jail: loads the candidate, calls its functions, answers in plain data.
 
 Started as ``python -I -S runner.py IN_FD OUT_FD PROGRAM_DIR SCRATCH_DIR SITE_DIR...``, where neither evolve nor any
-package is importable, so this file needs the standard library alone. The first frame it receives is the text of
+package is importable, so this file needs the standard library alone. The first frame it receives is the bytecode of
 ``wire.py``; each later one is a request, answered by one reply.
 
 Nothing here is trusted: the candidate shares this process and may do with it what it likes. What keeps the score honest
@@ -10,6 +10,7 @@ is that the judge believes no more of a reply than `evolve.judge.wire.decode` le
 
 from __future__ import annotations
 
+import marshal
 import os
 import sys
 
@@ -100,9 +101,13 @@ class Program:
 
     def copy(self) -> None:
         """Copy the candidate's files to the scratch folder."""
-        import shutil
+        from shutil import copyfile
 
-        shutil.copytree(self.folder, self.scratch, dirs_exist_ok=True)
+        for place, _, names in os.walk(self.folder):
+            copied = os.path.join(self.scratch, os.path.relpath(place, self.folder))
+            os.makedirs(copied, exist_ok=True)
+            for name in names:
+                copyfile(os.path.join(place, name), os.path.join(copied, name))
         self.copied = True
 
     def program(self) -> ModuleType:
@@ -114,18 +119,14 @@ class Program:
 
     def load(self) -> ModuleType:
         """Import the entry module from its file."""
-        from importlib import import_module
-        from importlib.util import module_from_spec
+        from importlib.util import find_spec, module_from_spec
 
-        stem = self.entry.removesuffix(".py")
-        if "/" in stem:  # inside a package, whose relative imports need the full name
-            module = sys.modules["program"] = import_module(stem.replace("/", "."))
-            return module
-        spec = self.spec()
+        full = self.entry.removesuffix(".py").replace("/", ".")
+        spec = find_spec(full) if "." in full else self.spec()  # relative imports in a package need the full name
         if spec is None or spec.loader is None:
             raise ImportError(f"{self.entry} is not a Python file")
         module = module_from_spec(spec)
-        names = [name for name in ("program", stem) if name not in sys.modules]
+        names = [name for name in ("program", full) if name not in sys.modules]
         sys.modules.update(dict.fromkeys(names, module))
         try:
             spec.loader.exec_module(module)
@@ -163,7 +164,8 @@ class Program:
             if len(place) > 1:
                 text = text.replace(place + "/", "")
         text = text.encode(errors="replace").decode()
-        return text if len(text) <= MESSAGE else f"{text[: MESSAGE // 2]}\n...\n{text[-MESSAGE // 2 :]}"
+        room = min(MESSAGE, self.limit // 8)
+        return text if len(text) <= room else f"{text[: room // 2]}\n...\n{text[-room // 2 :]}"
 
     def frames(self, trace: TracebackType | None) -> list[str]:
         """Return a traceback's lines that are in the candidate's folder, the innermost twenty."""
@@ -214,14 +216,12 @@ def run(argv: Sequence[str], stdin: bytes, folder: str, seconds: float, cap: int
     import time
 
     end = time.monotonic() + seconds
-    path = os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", os.defpath)
+    program = sys.executable if argv[0] in ("python", "python3") else argv[0]
     with tempfile.TemporaryFile(dir=folder) as given:
         given.write(stdin)
         given.seek(0)
         pipe = subprocess.PIPE
-        process = subprocess.Popen(
-            argv, stdin=given, stdout=pipe, stderr=pipe, cwd=folder, env={**os.environ, "PATH": path}
-        )
+        process = subprocess.Popen([program, *argv[1:]], stdin=given, stdout=pipe, stderr=pipe, cwd=folder)
         with process:
             try:
                 stdout, stderr = collect(process, end, cap)
@@ -291,8 +291,7 @@ def main(argv: list[str]) -> None:
     os.set_inheritable(source, False)
     os.set_inheritable(sink, False)
     wire = type(sys)("wire")
-    sys.modules["wire"] = wire
-    exec(compile(receive(source) or b"", "wire.py", "exec"), wire.__dict__)
+    exec(marshal.loads(receive(source) or b""), wire.__dict__)
     sys.dont_write_bytecode = True
     sys.path[:0] = [folder]
     sys.path += sites

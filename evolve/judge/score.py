@@ -15,6 +15,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, cast
 
+from evolve.errors import EvolveError
 from evolve.jail import Confinement
 from evolve.judge.candidate import Candidate, CandidateFailed, Channel, Invalid
 from evolve.records import Artifact, Evaluation, Job, Metric, Result, Task
@@ -67,8 +68,13 @@ def judge(task: Task, evaluate: Evaluate, job: Job, channel: Channel) -> Evaluat
         seen = _verdict(task, evaluate, Candidate(task, job.sources, job.seed, channel), job.seed)
     finally:
         usage = channel.close()
-    seconds = time.monotonic() - begin
-    return replace(seen, seconds=seconds, output=usage.output, cpu_seconds=usage.cpu_seconds, memory=usage.memory)
+    seen = replace(seen, error=_storable(seen.error), feedback=_storable(seen.feedback), output=_storable(usage.output))
+    return replace(seen, seconds=time.monotonic() - begin, cpu_seconds=usage.cpu_seconds, memory=usage.memory)
+
+
+def _storable(text: str) -> str:
+    """Return ``text`` without halves of surrogate pairs, which neither a database nor a prompt takes."""
+    return text.encode(errors="replace").decode()
 
 
 def stamped(seen: Evaluation, confinement: Confinement, log: str) -> Evaluation:
@@ -90,7 +96,9 @@ def _verdict(task: Task, evaluate: Evaluate, candidate: Candidate, seed: int) ->
 
 
 def described(error: BaseException) -> str:
-    """Return an exception of evaluate.py with its traceback, without the frames of this package."""
+    """Return an exception of evaluate.py with its traceback, without this package's frames; what a user can mend, as text."""
+    if isinstance(error, EvolveError):
+        return str(error)
     here = os.path.dirname(__file__)
     trace = traceback.TracebackException.from_exception(error)
     trace.stack = traceback.StackSummary.from_list(

@@ -185,7 +185,7 @@ class _Writer:
         elif numpy is not None and isinstance(value, numpy.ndarray | numpy.complexfloating):
             self.array(numpy, numpy.asarray(value))
         elif numpy is not None and isinstance(value, numpy.bool_ | numpy.integer | numpy.floating):
-            self.value(_exact(value.item()), depth)
+            self.value(value.item() if value.dtype.str in _ARRAYS else _exact(value), depth)
         else:
             self.value(_exact(value), depth)
 

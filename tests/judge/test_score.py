@@ -1,0 +1,97 @@
+import math
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evolve.judge.score import described, load, scored, seeded
+from evolve.records import Limits, Metric, Result, Task
+
+TASK = Task(
+    name="toy", brief="", root=Path("."), entry="initial.py", language="python", initial={}, evaluator=Path("evaluate.py"),
+    harness=None, score=Metric("accuracy", "maximize", bounds=(0.0, 2.0)), metrics={"loss": Metric("loss", "minimize", bounds=(0.0, None))},
+    limits=Limits(), packages=(), preload=(), data=(), baselines=(), search={}, allow_nonfinite=False, digest="0",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "score", [1, 1.0, np.float32(1), np.int64(1), Fraction(1), {"score": 1}, Result(1), Result(np.float64(1))]
+)
+def test_numbers_that_are_scores(score):
+    seen = scored(TASK, score)
+    assert (seen.status, type(seen.score), seen.score) == ("ok", float, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("returned", "error", "says"),
+    [
+        (True, TypeError, "bool"),
+        (np.bool_(True), TypeError, "bool"),
+        (None, TypeError, "NoneType"),
+        ("1", TypeError, "str"),
+        (1j, TypeError, "complex"),
+        (Decimal(1), TypeError, "Decimal"),
+        (np.ones(1), TypeError, "ndarray"),
+        ([1.0], TypeError, "list"),
+        (math.nan, ValueError, "nan"),
+        (-math.inf, ValueError, "inf"),
+        (2.5, ValueError, r"outside the bounds \[0.0, 2.0\]"),
+        (-1e-9, ValueError, "outside the bounds"),
+        ({}, TypeError, "without 'score'"),
+        ({"score": "1"}, TypeError, "str"),
+        ({"score": 1, "note": "x"}, TypeError, "'note' of type str"),
+        ({"score": 1, "loss": -1}, ValueError, "'loss' = -1.0, outside"),
+        ({"score": 1, "loss": math.nan}, ValueError, "'loss' = nan"),
+        (Result(1, feedback=None), TypeError, "feedback"),
+        (Result(1, artifacts={"a": 1}), TypeError, "artifact 'a' of type int"),
+    ],
+)
+def test_what_is_no_score(returned, error, says):
+    with pytest.raises(error, match=says):
+        scored(TASK, returned)
+
+
+def test_a_dict_may_hold_everything():
+    seen = scored(
+        TASK,
+        {
+            "score": 1,
+            "loss": 0,
+            "metrics": {"time": 2},
+            "feedback": "ok",
+            "artifacts": {"log.txt": "é", "x": b"\0"},
+            "valid": True,
+        },
+    )
+    assert seen.metrics == {"loss": 0.0, "time": 2.0, "valid": 1.0}
+    assert seen.feedback == "ok"
+    assert [(a.name, a.mime, a.data) for a in seen.artifacts] == [
+        ("log.txt", "text/plain", "é".encode()),
+        ("x", "application/octet-stream", b"\0"),
+    ]
+
+
+def test_seed_is_passed_where_it_is_declared():
+    assert seeded(lambda candidate: candidate)("c", 3) == "c"
+    assert seeded(lambda candidate, seed: seed)("c", 3) == 3
+    assert seeded(lambda candidate, *, seed=0: seed)("c", 3) == 3
+    assert seeded(lambda candidate, depth=0: depth)("c", 3) == 0
+
+
+def test_helpers_beside_the_script_can_be_imported(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+    (tmp_path / "helper_of_this_task.py").write_text("N = 4")
+    (tmp_path / "evaluate.py").write_text("import helper_of_this_task as h\ndef evaluate(c):\n    return h.N\n")
+    assert load(tmp_path / "evaluate.py")(None, 0) == 4
+
+
+def test_a_traceback_shows_the_script_alone(tmp_path):
+    script = tmp_path / "evaluate.py"
+    script.write_text("def evaluate(candidate):\n    return candidate['x']\n")
+    with pytest.raises(KeyError) as caught:
+        load(script)({}, 0)
+    text = described(caught.value)
+    assert text.endswith("return candidate['x']\n           ~~~~~~~~~^^^^^\nKeyError: 'x'")
+    assert "/score.py" not in text
