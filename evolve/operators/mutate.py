@@ -11,35 +11,36 @@ from random import Random
 
 from evolve import normal
 from evolve.operators import expressions, statements
+from evolve.operators.refine import refine
 from evolve.operators.site import Move, Site
 from evolve.operators.syntax import checked, modules
 from evolve.operators.tune import LARGEST, STEP
-from evolve.records import Draft, Proposal, Sources, Task
-from evolve.seams import Stop
+from evolve.records import Draft, Evaluation, Proposal, Sources, Task
+from evolve.seams import Points, Stop
 
 MOVES: Mapping[Move, float] = {
-    expressions.operator: 1.0,
+    expressions.operator: 0.7,
     expressions.comparison: 0.5,
     expressions.connective: 0.3,
-    expressions.call: 0.7,
+    expressions.call: 0.6,
     expressions.argument: 0.5,
-    expressions.term: 4.0,
+    expressions.term: 3.0,
     expressions.table: 2.0,
-    expressions.transplant: 2.0,
-    expressions.wrap: 1.5,
-    expressions.unwrap: 1.0,
+    expressions.transplant: 1.5,
+    expressions.wrap: 2.0,
+    expressions.unwrap: 0.7,
     expressions.integers: 1.0,
-    expressions.real: 0.5,
+    expressions.real: 3.0,
     statements.duplicate: 1.0,
     statements.copy: 0.5,
-    statements.move: 0.5,
-    statements.swap: 0.5,
-    statements.delete: 0.7,
-    statements.repeat: 0.5,
-    statements.guard: 0.3,
+    statements.move: 0.4,
+    statements.swap: 0.4,
+    statements.delete: 0.5,
+    statements.repeat: 1.0,
+    statements.guard: 0.4,
     statements.loop: 0.7,
-    statements.fission: 1.0,
-    statements.adjust: 0.7,
+    statements.fission: 1.5,
+    statements.adjust: 1.5,
     statements.again: 0.3,
 }
 """The moves, and how often each is tried relative to the others."""
@@ -77,6 +78,10 @@ class Mutate:
             if len(notes) >= wanted and normal.digest(sources, task.language) != before:
                 return Draft(sources, "; ".join(notes), {**parent.traits, "step": max(step, STEP / 2)})
         raise Stop("draft", "no move found anything to change in the evolvable Python")
+
+    def points(self, proposal: Proposal, task: Task, child: Draft, evaluation: Evaluation) -> Points:
+        """Try other values for the constants that the edit brought in."""
+        yield from refine(child, evaluation, proposal.parent.sources, task, Random(proposal.seed + 1))
 
 
 def mutated(sources: Sources, original: Sources, rng: Random, step: float) -> tuple[Sources, str] | None:

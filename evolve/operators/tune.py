@@ -226,7 +226,7 @@ def search(child: Draft, evaluation: Evaluation, task: Task, rng: Random) -> Poi
         stale = 0 if best > before else stale + 1
 
 
-PATIENCE = 2
+PATIENCE = 5
 """How many generations without a better point end the inner search."""
 
 
