@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -14,9 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import archives
 import pytest
-import strategies
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,8 +26,7 @@ from evolve.lock import locked
 from evolve.questions import BEST, LINE, RUN
 from evolve.records import Artifact, Direction, Draft, Evaluation, Metric, Point
 from evolve.rows import load_metrics
-
-TESTS = Path(__file__).parent
+from tests import archives, strategies
 
 
 @pytest.fixture
@@ -500,7 +498,7 @@ class TestProcesses:
     def test_a_killed_writer_loses_nothing_that_it_acknowledged(self, tmp_path: Path) -> None:
         path = tmp_path / "evolve.db"
         code = (
-            "import sys; import archives; from evolve.archive import Archive; from evolve.records import Evaluation\n"
+            "import sys; from tests import archives; from evolve.archive import Archive; from evolve.records import Evaluation\n"
             "archive = Archive(sys.argv[1]); start = int(sys.argv[2])\n"
             "run = archives.begin(archive) if not start else 'sphere-1'\n"
             "for n in range(start + 1, start + 5000):\n"
@@ -615,7 +613,7 @@ def _rows(archive: Archive) -> dict[str, list[tuple[object, ...]]]:
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 
 
 def _copied_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -623,3 +621,29 @@ def _copied_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(resources.folder("archive"), data)
     monkeypatch.setattr(database, "folder", lambda name: data)
     return data
+
+
+class TestFolder:
+    """What stands in the folder `archive/` beside the schema."""
+
+    def test_ready_made_queries_run(self, archive: Archive) -> None:
+        run = archives.fill(archive)
+        config = json.loads((resources.folder("archive") / "datasette.json").read_text("utf-8"))
+        values = {"run": run, "id": archives.digest("x = 3\n")[:8], "words": "relu"}
+        rows = {
+            name: archive._all(query["sql"], values) for name, query in config["databases"]["evolve"]["queries"].items()
+        }
+        assert {name: len(found) for name, found in rows.items()} == {
+            "best": 4,
+            "line": 4,
+            "code": 1,
+            "search": 2,
+            "progress": 3,
+        }
+        assert [row[2] for row in rows["progress"]] == [2.0, 4.0, 4.0]
+
+    def test_the_readme_names_every_table_and_view(self, archive: Archive) -> None:
+        text = (resources.folder("archive") / "README.md").read_text("utf-8")
+        names = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT GLOB '*_*' OR name = 'arm_stats'"
+        for (name,) in archive._all(names):
+            assert f"`{name}`" in text, name

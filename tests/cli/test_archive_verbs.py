@@ -1,0 +1,214 @@
+"""The listing verbs, on a small archive: what a person reads, what a script parses, and what either is told when it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from evolve.archive import Archive
+from evolve.cli import main
+from evolve.records import Evaluation
+from tests import archives
+
+Evolve = Callable[..., Result]
+LISTINGS = ("runs", "best", "show", "failures", "spend", "search relu", "lineage {id}", "diff {id}")
+ID = archives.digest("x = 3\n")[:10]
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    with Archive(tmp_path / "evolve.db") as archive:
+        archives.fill(archive)
+    return tmp_path / "evolve.db"
+
+
+@pytest.fixture
+def evolve(db: Path) -> Evolve:
+    def call(*words: str) -> Result:
+        result = CliRunner().invoke(main, words, env={"EVOLVE_DB": str(db)})
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result
+
+    return call
+
+
+def parsed(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("words", LISTINGS)
+def test_every_listing_has_text_and_json(evolve: Evolve, words: str) -> None:
+    command = words.format(id=ID).split()
+    assert parsed(evolve(*command, "--json"))
+    plain = evolve(*command)
+    assert plain.exit_code == 0
+    assert plain.stdout.strip()
+    assert "\x1b" not in plain.stdout
+
+
+def test_runs(evolve: Evolve) -> None:
+    (run,) = parsed(evolve("runs", "--json"))
+    assert (run["name"], run["evaluations"], run["best"], run["state"]) == ("sphere-1", 4, 4.0, "running")
+    assert run["config"] == {"search": {"islands": 2}}
+
+
+def test_best_has_what_scripts_rely_on(evolve: Evolve) -> None:
+    programs = parsed(evolve("best", "-n", "2", "--json"))
+    assert [program["score"] for program in programs] == [4.0, 3.0]
+    assert {"id", "score", "metrics", "arm", "operator", "parent", "run"} <= set(programs[0])
+    assert programs[0]["metrics"] == {"size": 3.0}
+    assert programs[1]["parent"] == programs[0]["id"]
+
+
+def test_scores_keep_their_precision(evolve: Evolve, db: Path) -> None:
+    scores = [2.6359830849176002, 2.6359830849176007]
+    with Archive(db) as archive:
+        for number, score in enumerate(scores, start=10):
+            attempt = archives.judge(
+                archives.drafted(number, archives.seed(), f"y = {number}"), Evaluation("ok", score)
+            )
+            archives.tell(archive, "sphere-1", attempt)
+    listed = [program["score"] for program in parsed(evolve("best", "-n", "9", "--json"))]
+    assert [score for score in listed if score in scores] == scores[::-1]
+    assert all(repr(score) in evolve("best").stdout for score in scores)
+
+
+def test_show(evolve: Evolve) -> None:
+    best = evolve("show").stdout
+    for words in (
+        "4.0 points (maximize)", "size=3", "arm builtin/tune, operator tune", "tried 2", "(score 2.0, change +2)", "2 ancestors",
+        "ok in 1.5 s", "memory 3 MiB", "isolation none", "integrity same-process", "much larger", "def leaky_relu(x):",
+    ):  # fmt: skip
+        assert words in best
+    failed = evolve("show", archives.digest("1 / 0\n")[:8]).stdout
+    for words in ("none: crash", "ZeroDivisionError: division by zero", "about to divide"):
+        assert words in failed
+
+
+def test_show_code_is_the_program_itself(evolve: Evolve) -> None:
+    assert evolve("show", "--code").stdout == "def leaky_relu(x):\n    return max(x, 0.1 * x)\n"
+
+
+def test_show_json(evolve: Evolve) -> None:
+    shown = parsed(evolve("show", ID, "--json"))
+    assert shown["files"] == {"program.py": "x = 3\n"}
+    assert shown["lineage"][-1] == archives.seed().id
+    assert (shown["unit"], shown["direction"]) == ("points", "maximize")
+    (evaluation,) = shown["evaluations"]
+    assert (evaluation["status"], evaluation["purpose"], evaluation["integrity"]) == ("ok", "child", "same-process")
+
+
+def test_diff(evolve: Evolve) -> None:
+    against_parent = evolve("diff", ID).stdout.splitlines()
+    assert against_parent[1] == f"+++ {ID}/program.py"
+    assert {"-def leaky_relu(x):", "+x = 3"} <= set(against_parent)
+    reverse = parsed(evolve("diff", ID, archives.seed().id, "--json"))
+    assert (reverse["from"], reverse["to"], reverse["scores"]) == (ID, archives.seed().id, [3.0, 1.0])
+    assert reverse["files"]["program.py"].endswith("-x = 3\n+x = 0")
+    assert "same text" in evolve("diff", ID, ID).stdout
+
+
+def test_lineage(evolve: Evolve) -> None:
+    assert [program["number"] for program in parsed(evolve("lineage", ID, "--json"))] == [5, 2, 1, 0]
+    assert [line.split()[2] for line in evolve("lineage", ID).stdout.splitlines()[1:4]] == ["-1.0", "2.0", "1.0"]
+
+
+def test_search_and_failures(evolve: Evolve) -> None:
+    assert [hit["where"] for hit in parsed(evolve("search", "relu", "max", "--json"))] == ["program.py:1"] * 2
+    assert "no program matches" in evolve("search", "transformer").stdout
+    assert [failure["how"] for failure in parsed(evolve("failures", "--json"))] == ["novelty", "crash"]
+
+
+def test_export(evolve: Evolve, tmp_path: Path) -> None:
+    assert evolve("export", "--to", str(tmp_path / "best"), "-n", "1").exit_code == 0
+    assert len(list((tmp_path / "best").rglob("*.py"))) == 1
+    assert evolve("export", "sphere-1", "--to", str(tmp_path / "copy.db")).exit_code == 0
+    assert parsed(evolve("best", "--db", str(tmp_path / "copy.db"), "--json")) == parsed(evolve("best", "--json"))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("best --db none.db", "there is no archive at none.db; start one with `evolve run TASK`"),
+        ("best --run nope", "has no run 'nope'; the latest are sphere-1"),
+        ("show ffff", "no program in"),
+        ("show ab", "too short"),
+        ("diff " + archives.seed().id, "has no parent"),
+        ("search !!", "no word"),
+        ("export --to .", "not an empty folder"),
+    ],
+)
+def test_what_fails_says_what_to_do(
+    evolve: Evolve, words: str, sentence: str, monkeypatch: pytest.MonkeyPatch, db: Path
+) -> None:
+    monkeypatch.chdir(db.parent)
+    result = evolve(*words.split())
+    assert result.exit_code == 1
+    assert sentence in result.stderr
+    assert result.stdout == ""
+    assert not Path("none.db").exists()
+
+
+def test_usage_errors_exit_with_2(evolve: Evolve) -> None:
+    for words in ("best -n 0", "show --colour", "export", "diff"):
+        assert evolve(*words.split()).exit_code == 2
+
+
+def test_a_run_without_programs(evolve: Evolve, db: Path) -> None:
+    with Archive(db) as archive:
+        archive.create_run("empty", archives.task(), 1, {})
+    assert parsed(evolve("best", "--json")) == []
+    for verb in ("best", "failures", "spend"):
+        assert "'empty'" in evolve(verb).stdout
+    assert "no program with a score yet" in evolve("show").stderr
+
+
+def test_an_archive_without_runs(evolve: Evolve, tmp_path: Path) -> None:
+    Archive(tmp_path / "new.db").close()
+    new = ("--db", str(tmp_path / "new.db"))
+    assert parsed(evolve("runs", *new, "--json")) == []
+    assert "start one with" in evolve("runs", *new).stdout
+    for verb in ("best", "show", "failures", "spend"):
+        result = evolve(verb, *new)
+        assert (result.exit_code, "holds no run yet" in result.stderr) == (1, True)
+
+
+def test_a_score_that_json_has_no_number_for(evolve: Evolve, db: Path) -> None:
+    with Archive(db) as archive:
+        seen = Evaluation("ok", float("inf"), {"loss": float("-inf")})
+        archives.tell(archive, "sphere-1", archives.judge(archives.drafted(9, archives.seed(), "z"), seen))
+    best = parsed(evolve("best", "-n", "1", "--json"))[0]
+    assert (best["score"], best["metrics"]) == ("inf", {"loss": "-inf"})
+
+
+def test_colours_on_a_terminal_only(db: Path) -> None:
+    controller, terminal = pty.openpty()
+    script = "from evolve.cli import main; main()"
+    environment = {**os.environ, "EVOLVE_DB": str(db), "TERM": "xterm-256color", "COLUMNS": "100"}
+    environment.pop("NO_COLOR", None)
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+    for words in (["best"], ["show"], ["diff", ID]):
+        subprocess.run([sys.executable, "-c", script, *words], stdout=terminal, env=environment, check=True, timeout=30)
+        assert b"\x1b[" in os.read(controller, 65536)
+    os.close(terminal)
+    os.close(controller)
+
+
+def test_listings_load_nothing_heavy(db: Path) -> None:
+    script = (
+        "import sys\nfrom evolve.cli import main\nmain(['best'], standalone_mode=False)\n"
+        "print({'rich', 'numpy', 'sqlite_utils', 'pydantic', 'openai', 'litellm', 'torch'} & set(sys.modules))"
+    )
+    environment = {**os.environ, "EVOLVE_DB": str(db), "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=30)
+    assert done.stdout.splitlines()[-1] == "set()", done.stderr
