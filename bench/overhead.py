@@ -2,9 +2,9 @@
 
     python bench/overhead.py [--sizes 100,1000,10000,100000] [--attempts 400]
 
-One archive per size is filled with that many programs, each with its attempt, evaluation, metrics and full text. Then each of them is searched with
-the inline executor, one attempt at a time, on a task whose evaluation takes microseconds. The archives take turns in blocks, so that a noisy
-moment of the machine hits all of them alike. Printed: median and 95th percentile over the last 200 attempts of each.
+One archive per size is filled with that many programs, each with its attempt, evaluation, metrics and full text. Then
+each of them is searched with the inline executor, one attempt at a time, on a task whose evaluation takes microseconds.
+The archives take turns in blocks, so that a noisy moment of the machine hits all of them alike. Printed: median and 95th percentile over the last 200 attempts of each.
 """
 
 from __future__ import annotations

@@ -7,6 +7,11 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evolve.api import Run as Run
+    from evolve.api import Search as Search
+    from evolve.api import optimize as optimize
+    from evolve.api import resume as resume
+    from evolve.api import run as run
     from evolve.archive import Archive as Archive
     from evolve.errors import EvolveError as EvolveError
     from evolve.judge import Candidate as Candidate
@@ -16,11 +21,6 @@ if TYPE_CHECKING:
     from evolve.records import Program as Program
     from evolve.records import Result as Result
     from evolve.records import Task as Task
-    from evolve.session import Run as Run
-    from evolve.session import Search as Search
-    from evolve.session import optimize as optimize
-    from evolve.session import resume as resume
-    from evolve.session import run as run
     from evolve.task import load as load_task
 
 _HOMES = {
@@ -32,13 +32,13 @@ _HOMES = {
     "Invalid": "judge:Invalid",
     "Program": "records:Program",
     "Result": "records:Result",
-    "Run": "session:Run",
-    "Search": "session:Search",
+    "Run": "api:Run",
+    "Search": "api:Search",
     "Task": "records:Task",
     "load_task": "task:load",
-    "optimize": "session:optimize",
-    "resume": "session:resume",
-    "run": "session:run",
+    "optimize": "api:optimize",
+    "resume": "api:resume",
+    "run": "api:run",
 }
 
 __all__ = [

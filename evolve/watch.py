@@ -241,7 +241,8 @@ class Live(Watch):
         loop, budget = self.loop, self.loop.budget
         cap = f" of {budget.cap}" if budget.cap is not None else ""
         return (
-            f"evaluations {budget.evaluations}{cap}   {self.tally.rate():.1f}/s   slots {len(loop.flights)} of {loop.executor.slots}   "
+            f"evaluations {budget.evaluations}{cap}   {self.tally.rate():.1f}/s   "
+            f"slots {len(loop.flights)} of {loop.executor.slots}   "
             f"running {clock(budget.seconds)}   left {clock(self.tally.eta(loop))}"
         )
 

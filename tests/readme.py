@@ -1,4 +1,4 @@
-"""Reads README.md's code blocks, for the tests that run them and for ``.ci/run``, which asks for a command by the comment above it."""
+"""Reads README.md's code blocks, for the tests that run them and for ``.ci/run``, which asks for a command by its comment."""
 
 from __future__ import annotations
 

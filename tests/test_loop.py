@@ -16,6 +16,7 @@ from random import Random
 
 import pytest
 
+from evolve.api import Search, optimize, resume, run
 from evolve.archive import Archive
 from evolve.config import BudgetConfig, Config
 from evolve.errors import ArchiveError, ConfigError, JudgeError
@@ -25,7 +26,7 @@ from evolve.rebuild import rebuild
 from evolve.records import Attempt, Draft, Evaluation, Job, Proposal, Task
 from evolve.replay import replay
 from evolve.seams import Executor, Points
-from evolve.session import Search, created, optimize, reopened, resume, run
+from evolve.session import created, reopened
 from evolve.task import load
 
 INLINE = {"executor": "inline"}

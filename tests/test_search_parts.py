@@ -71,7 +71,7 @@ def test_inspirations_are_others_worst_first() -> None:
     for seed in range(20):
         chosen = inspirations(population.elites, parent, 3, Random(seed))
         scores = [p.score or 0.0 for p in chosen]
-        assert len(set(chosen_digest.digest for chosen_digest in chosen)) == 3
+        assert len({program.digest for program in chosen}) == 3
         assert parent not in chosen
         assert scores == sorted(scores)
     assert inspirations(population.elites[:1], parent, 3, Random(0)) == ()

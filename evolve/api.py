@@ -1,0 +1,241 @@
+"""The doors in Python: `run`, `resume`, `optimize`, and `Search` for a loop of your own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from evolve.archive import Archive
+from evolve.config import Config, merge
+from evolve.errors import ConfigError
+from evolve.executor import ThreadExecutor
+from evolve.jail import Confinement
+from evolve.judge import Candidate
+from evolve.records import Limits, Metric, Program, Result, Sources, Task
+from evolve.rows import RunInfo
+from evolve.seams import Executor, Observer
+from evolve.session import created, database, options, reopened, slots_of
+
+Evaluate = Callable[[Candidate], Result | dict[str, Any] | float]
+
+
+class Search:
+    """A new run for a loop of your own: ``ask``, ``work`` and ``tell``, all from one thread; close it, or use it as a
+    context manager.
+
+        with evolve.Search("math/circle_packing", evaluations=50) as search:
+            while not search.spent():
+                search.tell(search.work(search.ask()))
+
+    Takes the arguments of `run`, but for ``observers``.
+    """
+
+    def __init__(self, task: str | Path | Task, *, db: str | Path | None = None, **arguments: Any) -> None:
+        named = {key: arguments.pop(key) for key in ("config", "seed", "name", "start_from") if key in arguments}
+        settings = arguments.pop("settings", None) or {}
+        self._stack = ExitStack()
+        self._session = self._stack.enter_context(
+            created(task, flags=merge(options(**arguments), settings), db=db, **named)
+        )
+        self.name = self._session.info.name
+        self.ask = self._session.loop.ask
+        self.work = self._session.loop.work
+        self.tell = self._session.loop.tell
+        self.spent = self._session.loop.budget.spent
+
+    @property
+    def best(self) -> Program:
+        """The best program so far."""
+        return self._session.archive.best(1, self.name)[0]
+
+    def close(self) -> None:
+        """End the run and free its slots; the archive keeps it, and `resume` goes on with it unless its budget is
+        spent.
+        """
+        self._session.reason = self.spent()
+        self._stack.close()
+
+    def __enter__(self) -> Search:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run in the archive, as `run`, `resume` and `optimize` return it."""
+
+    name: str
+    db: Path
+    reason: str
+
+    @property
+    def best(self) -> Program:
+        """The best program of the run."""
+        with Archive(self.db, create=False) as archive:
+            return archive.best(1, self.name)[0]
+
+    @property
+    def info(self) -> RunInfo:
+        """What the archive says of the run."""
+        with Archive(self.db, create=False) as archive:
+            return archive.run(self.name)
+
+
+def run(
+    task: str | Path | Task,
+    *,
+    evaluations: int | None = None,
+    hours: float | None = None,
+    target: float | None = None,
+    patience: int | None = None,
+    slots: int | None = None,
+    seed: int | None = None,
+    name: str | None = None,
+    db: str | Path | None = None,
+    config: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    isolation: str | None = None,
+    executor: str | None = None,
+    start_from: Sequence[str] = (),
+    observers: Sequence[Observer] = (),
+) -> Run:
+    """Evolve programs for ``task`` until a budget is spent (500 evaluations where none is given).
+
+    Args:
+        task: a task folder, a name of the library such as ``math/circle_packing``, or a `Task`.
+        evaluations: most candidates judged.
+        hours: most wall time.
+        target: a score that is good enough.
+        patience: evaluations without a new best.
+        slots: candidates judged at the same time.
+        seed: the source of every random choice; drawn and stored where not given.
+        name: of the run in the archive.
+        db: the archive's file.
+        config: a TOML file of settings.
+        settings: nested settings such as ``{"search": {"islands": 4}}``; they win over all else.
+        isolation: the least isolation that will do.
+        executor: ``local`` or ``inline``.
+        start_from: runs of the archive, or program files, whose programs the run starts from too.
+        observers: told of every attempt.
+
+    Raises:
+        EvolveError: for whatever the caller can mend, with the remedy.
+    """
+    flags = options(
+        evaluations=evaluations,
+        hours=hours,
+        target=target,
+        patience=patience,
+        slots=slots,
+        isolation=isolation,
+        executor=executor,
+    )
+    with created(
+        task, flags=merge(flags, settings or {}), config=config, seed=seed, name=name, db=db, start_from=start_from
+    ) as session:
+        session.evolve(observers)
+    return Run(session.info.name, database(db), session.reason)
+
+
+def resume(
+    name: str | None = None, *, db: str | Path | None = None, observers: Sequence[Observer] = (), **budget: Any
+) -> Run:
+    """Go on with a run: the named one, or the newest that is not done. ``budget`` takes the budget arguments of `run`,
+    to enlarge it.
+
+    Raises:
+        EvolveError: for whatever the caller can mend, with the remedy.
+    """
+    with reopened(name, db=db, flags=options(**budget)) as session:
+        session.evolve(observers)
+    return Run(session.info.name, database(db), session.reason)
+
+
+def optimize(
+    initial: str | Sources,
+    evaluate: Evaluate,
+    brief: str = "",
+    *,
+    direction: str = "maximize",
+    packages: Sequence[str] = (),
+    limits: Limits | None = None,
+    name: str | None = None,
+    db: str | Path | None = None,
+    seed: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    start_from: Sequence[str] = (),
+    observers: Sequence[Observer] = (),
+    **budget: Any,
+) -> Run:
+    """Evolve the Python program ``initial`` for the score that ``evaluate`` gives it: a task without a folder, from a
+    notebook.
+
+    ``evaluate(candidate)`` runs in this process, on a thread per slot, its candidates in jails all the same. A function
+    that hangs cannot be killed: it holds its slot until it returns. Such a run cannot be resumed, because the function
+    is not stored.
+
+    Args:
+        initial: the seed program's text, or its files by path with the entry first.
+        evaluate: what judges a `Candidate`.
+        brief: what the program is to do, for prompts.
+        direction: ``maximize`` or ``minimize``.
+        packages: installed distributions that candidates may import.
+        limits: of one evaluation.
+        name: of the run in the archive.
+        db: the archive's file.
+        seed: the source of every random choice.
+        settings: nested settings.
+        start_from: runs of the archive, or program files, whose programs the run starts from too.
+        observers: told of every attempt.
+        **budget: the budget arguments of `run`, and ``slots`` and ``isolation``.
+
+    Raises:
+        EvolveError: for whatever the caller can mend, with the remedy.
+    """
+    sources = {"initial.py": initial} if isinstance(initial, str) else dict(initial)
+    entry = next(iter(sources), "")
+    title = getattr(evaluate, "__name__", "function")
+    if direction not in ("maximize", "minimize"):
+        raise ConfigError(f'direction {direction!r}: give "maximize" or "minimize"')
+    try:
+        judged_by = inspect.getsource(evaluate)
+    except (OSError, TypeError):
+        judged_by = repr(evaluate)
+    task = Task(
+        name=title,
+        brief=brief,
+        root=Path(),
+        entry=entry,
+        language="python",
+        initial=sources,
+        evaluator=Path(),
+        harness=None,
+        score=Metric("score", "minimize" if direction == "minimize" else "maximize"),
+        metrics={},
+        limits=limits or Limits(),
+        packages=tuple(packages),
+        preload=(),
+        data=(),
+        baselines=(),
+        search={},
+        allow_nonfinite=False,
+        digest=sha256(judged_by.encode()).hexdigest(),
+    )
+    flags = merge(options(**budget), settings or {})
+
+    def threads(task: Task, config: Config, confinement: Confinement) -> Executor:
+        return ThreadExecutor(task, evaluate, confinement, slots_of(config))
+
+    with created(task, flags=flags, seed=seed, name=name, db=db, start_from=start_from, make=threads) as session:
+        session.evolve(observers)
+    return Run(session.info.name, database(db), session.reason)
