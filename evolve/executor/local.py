@@ -93,6 +93,8 @@ class LocalExecutor:
         self._selector.close()
         self._waker.close()
         for slot in self._slots:
+            slot.dismiss()
+        for slot in self._slots:
             slot.close()
 
     def _dispatch(self) -> None:

@@ -162,15 +162,19 @@ class Slot:
         seen = Evaluation(status, error=f"{reason}\n{log[-2000:]}".strip(), seconds=time.monotonic() - self._began)
         return score.stamped(seen, self._confinement, log)
 
+    def dismiss(self) -> None:
+        """Ask the judge to close its jail and leave; `stop` waits for that."""
+        if self._judge is not None:
+            os.kill(self._judge.pid, signal.SIGTERM)
+
     def stop(self) -> str:
         """End the judge process and all of its group; return in words how it ended."""
         if self._judge is None or self._channel is None:
             return "nothing"
         self._channel.close()
         judge = self._judge
-        if not _ended(judge.pid, 0.0):
-            judge.terminate()
-            _ended(judge.pid, LEAVE)
+        self.dismiss()
+        _ended(judge.pid, LEAVE)
         with suppress(ProcessLookupError, PermissionError):  # where only the dead leader is left
             os.killpg(judge.pid, signal.SIGKILL)  # its pid is still its own: it has not been waited for
         code = judge.wait()

@@ -143,17 +143,21 @@ class Candidate:
             self._start()
         if self._ended is not None:
             raise CandidateFailed(self._ended.status, self._ended.detail)
-        now = time.monotonic()
-        deadline = min(now + seconds, self._deadline)
-        if now >= self._deadline:
-            raise CandidateFailed("timeout", f"the evaluation took longer than {self._limits.seconds:g} s")
+        deadline = min(time.monotonic() + seconds, self._deadline)
+        late = CandidateFailed("timeout", f"{request['what']} took longer than {seconds:g} s")
+        if deadline == self._deadline:
+            late = CandidateFailed("timeout", f"the evaluation took longer than {self._limits.seconds:g} s")
+        if time.monotonic() >= self._deadline:
+            raise late
         try:
             reply = self._exchange(request, deadline + margin)
         except JailEnded as ended:
             self._ended = ended
+            if ended.status == "timeout" and time.monotonic() >= deadline:
+                raise late from None
             raise CandidateFailed(ended.status, f"{request['what']}: {ended.detail}") from None
         if time.monotonic() > deadline + margin:
-            raise CandidateFailed("timeout", f"{request['what']} took longer than {seconds:g} s")
+            raise late
         return reply
 
     def _start(self) -> None:

@@ -323,8 +323,8 @@ def test_no_judge_outlives_its_driver(make_task, tmp_path):
         from evolve.jail import choose
         from evolve.records import *
         root = Path({str(tmp_path)!r})
-        task = Task("toy", "", root, "initial.py", "python", {{}}, root / "evaluate.py", None, Metric("score"), {{}}, Limits(), (), (), (), (), {{}},
-                    False, "0")
+        task = Task("toy", "", root, "initial.py", "python", {{}}, root / "evaluate.py", None, Metric("score"), {{}}, Limits(),
+                    (), (), (), (), {{}}, False, "0")
         executor = LocalExecutor(task, choose("none"), 2)
         for n in range(2):
             executor.submit(Job(str(n), {{"initial.py": "import time\\ndef f():\\n    time.sleep(60)"}}, 0))

@@ -11,7 +11,8 @@ from evolve.records import Limits, Metric, Result, Task
 
 TASK = Task(
     name="toy", brief="", root=Path("."), entry="initial.py", language="python", initial={}, evaluator=Path("evaluate.py"),
-    harness=None, score=Metric("accuracy", "maximize", bounds=(0.0, 2.0)), metrics={"loss": Metric("loss", "minimize", bounds=(0.0, None))},
+    harness=None, score=Metric("accuracy", "maximize", bounds=(0.0, 2.0)),
+    metrics={"loss": Metric("loss", "minimize", bounds=(0.0, None))},
     limits=Limits(), packages=(), preload=(), data=(), baselines=(), search={}, allow_nonfinite=False, digest="0",
 )  # fmt: skip
 
