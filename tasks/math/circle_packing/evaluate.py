@@ -28,8 +28,8 @@ def evaluate(candidate: Candidate) -> Result:
     touching = [name for gap, name in gaps if gap < 1e-6]
     smallest = min(range(N), key=lambda i: certified[i][2])
     feedback = (
-        f"{len(touching)} constraints bind (gap below 1e-6){': ' + ', '.join(touching[:6]) if touching else ''}; "
-        f"the loosest of each circle's nearest: {loosest(certified)}; smallest circle {smallest} with radius {certified[smallest][2]:.6g}"
+        f"{len(touching)} constraints bind (gap below 1e-6){': ' if touching else ''}{', '.join(touching[:6])}; "
+        f"{loosest(certified)}; the smallest is circle {smallest} with radius {certified[smallest][2]:.6g}"
     )
     metrics = {"slack": gaps[0][0], "binding": len(touching), "smallest": certified[smallest][2], "shrunk": shrunk}
     return Result(score, metrics, feedback, {"packing.svg": draw(certified)})
@@ -114,11 +114,12 @@ def loosest(circles: list[Circle]) -> str:
         for i, (x, y, r) in enumerate(circles)
     ]
     free = max(range(N), key=lambda i: room[i])
-    return f"circle {free} could grow by {room[free]:.6g}"
+    return f"circle {free} has the most room to grow: {room[free]:.6g}"
 
 
 def draw(circles: list[Circle]) -> str:
     """Return the packing as an SVG picture, y upwards."""
     discs = "".join(f'<circle cx="{x:.5f}" cy="{1 - y:.5f}" r="{r:.5f}"/>' for x, y, r in circles)
     frame = '<rect width="1" height="1" fill="#fff" stroke="#333" stroke-width=".004"/>'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-.01 -.01 1.02 1.02" width="520" height="520">{frame}<g fill="#9cc4e4" stroke="#1f5582" stroke-width=".003">{discs}</g></svg>'
+    view = 'xmlns="http://www.w3.org/2000/svg" viewBox="-.01 -.01 1.02 1.02" width="520" height="520"'
+    return f'<svg {view}>{frame}<g fill="#9cc4e4" stroke="#1f5582" stroke-width=".003">{discs}</g></svg>'
