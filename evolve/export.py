@@ -57,7 +57,9 @@ def plain(value: Any) -> Any:
 
 
 def write_folder(archive: Archive, run: str | None, folder: Path, n: int) -> list[dict[str, Any]]:
-    """Write the ``n`` best programs of a run below ``folder``, each into a folder of its own, and an ``index.json`` about them.
+    """Write the ``n`` best programs of a run below ``folder``, each in a folder of its own, and an ``index.json``.
+
+    What the judge kept beside a program goes into a second folder, ``…-artifacts``.
 
     Returns:
         What the index holds, the best program first.
@@ -74,9 +76,12 @@ def write_folder(archive: Archive, run: str | None, folder: Path, n: int) -> lis
     index = []
     for rank, program in enumerate(programs, start=1):
         place = f"{rank:0{len(str(len(programs)))}}-{program.id}"
-        _write_files(folder / place, program.sources)
-        entry = {"rank": rank, **summary(name, program), "folder": place, "files": sorted(program.sources)}
-        index.append(entry)
+        files = {path: text.encode("utf-8", "surrogatepass") for path, text in program.sources.items()}
+        kept = {artifact.name: artifact.data for artifact in archive.artifacts(name, program.digest)}
+        _write_files(folder / place, files)
+        _write_files(folder / f"{place}-artifacts", kept)
+        contents = {"folder": place, "files": sorted(files), "artifacts": sorted(kept)}
+        index.append({"rank": rank, **summary(name, program), **contents})
     (folder / "index.json").write_text(json.dumps(plain(index), indent=2, allow_nan=False) + "\n", "utf-8")
     return index
 
@@ -117,16 +122,16 @@ class Copy(Database):
         self._run("DETACH whole")
 
 
-def _write_files(folder: Path, sources: Mapping[str, str]) -> None:
-    """Write a program's files below ``folder``.
+def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files below ``folder``.
 
     Raises:
         ArchiveError: for a path that leads out of it.
     """
-    for name, text in sources.items():
+    for name, data in files.items():
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or not path.parts:
-            raise ArchiveError(f"a program holds a file {name!r} that would be written outside {folder}")
+            raise ArchiveError(f"a program has a file {name!r} that would be written outside {folder}")
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(text.encode("utf-8", "surrogatepass"))
+        target.write_bytes(data)

@@ -105,7 +105,12 @@ def fill(archive: Archive, name: str | None = None, direction: Direction = "maxi
         Evaluation("ok", 4.0, {"size": 3.0}, "much larger", seconds=1.5, cpu_seconds=1.25, memory=3 << 20),
     )
     tell(archive, run, second)
-    crash = Evaluation("crash", error="ZeroDivisionError: division by zero", output="about to divide", seconds=0.5)
+    crash = Evaluation(
+        "crash",
+        error="Traceback (most recent call last):\n  …\nZeroDivisionError: division by zero",
+        output="about to divide",
+        seconds=0.5,
+    )
     tell(archive, run, judge(drafted(3, first.program, "1 / 0\n"), crash))
     refused = drafted(4, first.program, "def relu(x):\n    return max(x, 0)\n")
     refused.stage, refused.reason, refused.gain = "novelty", "the same program as attempt 1", 0.0

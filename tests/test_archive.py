@@ -267,7 +267,7 @@ class TestQuestions:
 
     def test_failures(self, archive: Archive) -> None:
         archives.fill(archive)
-        assert [(f.number, f.how, f.reason) for f in archive.failures()] == [
+        assert [(f.number, f.how, f.reason.splitlines()[-1]) for f in archive.failures()] == [
             (4, "novelty", "the same program as attempt 1"),
             (3, "crash", "ZeroDivisionError: division by zero"),
         ]
@@ -361,6 +361,15 @@ class TestFile:
             [sys.executable, "-c", code], cwd=tmp_path, env=_environment(), capture_output=True, text=True
         )
         assert (done.stdout.strip(), done.stderr) == ("set()", "")
+
+    def test_several_processes_may_make_the_same_file(self, tmp_path: Path) -> None:
+        code = "import sys; from evolve.archive import Archive; sys.stdin.read(); Archive('evolve.db').close()"
+        command = [sys.executable, "-c", code]
+        makers = [subprocess.Popen(command, cwd=tmp_path, env=_environment(), stdin=subprocess.PIPE) for _ in range(3)]
+        for maker in makers:
+            assert maker.stdin is not None
+            maker.stdin.close()
+        assert [maker.wait(timeout=30) for maker in makers] == [0, 0, 0]
 
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(ArchiveError, match=r"no archive at .*evolve run TASK"):

@@ -67,14 +67,20 @@ def text(cell: Cell) -> str:
 
 
 def short(words: str, width: int = 90) -> str:
-    """Return the first line of ``words``, cut to ``width`` characters."""
-    line = text(words.strip())
+    """Return the first line of ``words``, or the last of a traceback, cut to ``width`` characters."""
+    lines = words.strip().splitlines() or [""]
+    line = lines[-1 if lines[0].startswith("Traceback") else 0].strip()
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def metrics(values: dict[str, Any]) -> str:
     """Return metrics in one line."""
     return "  ".join(f"{name}={value:.6g}" for name, value in values.items())
+
+
+def several(number: int, noun: str, plural: str) -> str:
+    """Return a number of things in words."""
+    return f"{number} {noun if number == 1 else plural}"
 
 
 def moment(seconds: float | None) -> str:

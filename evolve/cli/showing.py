@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evolve.cli.listing import emit_code, metrics, span
+from evolve.cli.listing import emit_code, metrics, several, span
 from evolve.export import summary
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def print_program(archive: Archive, info: RunInfo, program: Program) -> None:
     judged = archive.evaluations(info.name, program.digest)
     score = f"none: {program.status}" if program.score is None else f"{program.score!r} {info.unit}".rstrip()
     origin = f"attempt {program.number}" if program.number > 0 else "where the run started"
+    kin = f"{several(len(line) - 1, 'ancestor', 'ancestors')}, {several(len(children), 'child', 'children')}"
     facts = [
         ("program", f"{program.id} of run {info.name} (task {info.task})"),
         ("score", f"{score} ({info.direction})"),
@@ -49,7 +50,7 @@ def print_program(archive: Archive, info: RunInfo, program: Program) -> None:
         ("from", f"{origin}, arm {program.arm}, operator {program.operator}, island {program.island}"),
         ("note", judged[0].note if judged else ""),
         ("parent", f"{line[1].id} (score {line[1].score!r}{_by(program, line[1])})" if len(line) > 1 else ""),
-        ("lineage", f"{len(line) - 1} ancestors, {len(children)} children: evolve lineage {program.id}"),
+        ("lineage", f"{kin}: evolve lineage {program.id}"),
         *(("judged", _verdict(one)) for one in judged),
         ("kept", "  ".join(artifact.name for artifact in archive.artifacts(info.name, program.digest))),
     ]

@@ -86,8 +86,8 @@ def test_scores_keep_their_precision(evolve: Evolve, db: Path) -> None:
 def test_show(evolve: Evolve) -> None:
     best = evolve("show").stdout
     for words in (
-        "4.0 points (maximize)", "size=3", "arm builtin/tune, operator tune", "tried 2", "(score 2.0, change +2)", "2 ancestors",
-        "ok in 1.5 s", "memory 3 MiB", "isolation none", "integrity same-process", "much larger", "def leaky_relu(x):",
+        "4.0 points (maximize)", "size=3", "arm builtin/tune, operator tune", "tried 2", "(score 2.0, change +2)",
+        "2 ancestors, 1 child:", "ok in 1.5 s", "memory 3 MiB", "isolation none", "integrity same-process", "much larger", "def leaky_relu(x):",
     ):  # fmt: skip
         assert words in best
     failed = evolve("show", archives.digest("1 / 0\n")[:8]).stdout
@@ -127,6 +127,7 @@ def test_search_and_failures(evolve: Evolve) -> None:
     assert [hit["where"] for hit in parsed(evolve("search", "relu", "max", "--json"))] == ["program.py:1"] * 2
     assert "no program matches" in evolve("search", "transformer").stdout
     assert [failure["how"] for failure in parsed(evolve("failures", "--json"))] == ["novelty", "crash"]
+    assert "ZeroDivisionError: division by zero" in evolve("failures").stdout
 
 
 def test_export(evolve: Evolve, tmp_path: Path) -> None:
