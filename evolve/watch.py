@@ -36,10 +36,13 @@ class ArmCount:
 
 @dataclass(slots=True)
 class Tally:
-    """What an observer adds up: per arm, per way of ending early, and the history of the best score."""
+    """What an observer adds up: per arm, per way of ending early, and the history of the best score.
 
+    ``before`` is how many evaluations the run had when this sitting began.
+    """
+
+    before: int = 0
     started: float = field(default_factory=time.monotonic)
-    evaluations: int = 0
     arms: dict[str, ArmCount] = field(default_factory=dict)
     failures: Counter[str] = field(default_factory=Counter)
     history: list[tuple[int, float]] = field(default_factory=list)
@@ -51,7 +54,6 @@ class Tally:
         arm.evaluations += len(attempt.points)
         arm.gain += attempt.gain or 0.0
         arm.wins += bool(attempt.gain)
-        self.evaluations += len(attempt.points)
         if attempt.stage is not None:
             self.failures[f"{attempt.stage}: {'duplicate' if attempt.stage == 'novelty' else attempt.reason[:40]}"] += 1
         for point in attempt.points:
@@ -64,16 +66,17 @@ class Tally:
             arm.bests += attempt.program is not None and attempt.program.score == best
         return rose
 
-    def rate(self) -> float:
+    def rate(self, loop: Loop) -> float:
         """Evaluations per second of this sitting."""
-        return self.evaluations / max(time.monotonic() - self.started, 1e-9)
+        return (loop.budget.evaluations - self.before) / max(time.monotonic() - self.started, 1e-9)
 
     def eta(self, loop: Loop) -> float | None:
         """Seconds until the budget is spent, if that can be foreseen."""
         ends = []
         budget = loop.budget
-        if budget.cap is not None and self.evaluations:
-            ends.append((budget.cap - budget.evaluations) / self.rate())
+        rate = self.rate(loop)
+        if budget.cap is not None and rate > 0:
+            ends.append((budget.cap - budget.evaluations) / rate)
         if budget.limits.hours is not None:
             ends.append(budget.limits.hours * 3600 - budget.seconds)
         return max(min(ends), 0.0) if ends else None
@@ -110,7 +113,7 @@ class Watch:
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
-        self.tally = Tally()
+        self.tally = Tally(loop.budget.evaluations)
         if loop.budget.best is not None:
             self.tally.history.append((loop.budget.evaluations, loop.budget.best))
 
@@ -147,7 +150,7 @@ class Lines(Watch):
         eta = self.tally.eta(self.loop)
         print(
             f"{clock(budget.seconds):>7}  evaluations {budget.evaluations}{cap}  best {budget.best!r}{program}"
-            f"  {self.tally.rate():.1f}/s  left {clock(eta)}",
+            f"  {self.tally.rate(self.loop):.1f}/s  left {clock(eta)}",
             file=self._stream,
             flush=True,
         )
@@ -241,7 +244,7 @@ class Live(Watch):
         loop, budget = self.loop, self.loop.budget
         cap = f" of {budget.cap}" if budget.cap is not None else ""
         return (
-            f"evaluations {budget.evaluations}{cap}   {self.tally.rate():.1f}/s   "
+            f"evaluations {budget.evaluations}{cap}   {self.tally.rate(self.loop):.1f}/s   "
             f"slots {len(loop.flights)} of {loop.executor.slots}   "
             f"running {clock(budget.seconds)}   left {clock(self.tally.eta(loop))}"
         )
