@@ -1,7 +1,7 @@
 """Runs a command as a user without rights, from root, although the interpreter may lie in a folder closed to others.
 
-In a mount namespace of its own, the closed folder is covered by an open one that holds the interpreter alone; then the user is changed.
-``docker()`` besides takes away what Docker's default profile takes away: new namespaces and mounts, by seccomp.
+In a mount namespace of its own, the closed folder is covered by an open one that holds the interpreter alone; then the user is
+changed. ``in_docker`` takes away what Docker's default profile takes away: new namespaces and mounts, by seccomp.
 """
 
 import os

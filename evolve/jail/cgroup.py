@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from evolve.jail.home import GRACE, PREFIX
+from evolve.jail.home import PREFIX
 from evolve.records import Limits
 
 _BUSY = 0.5
@@ -79,7 +80,7 @@ def available() -> Mapping[str, Parent]:
 def _sweep(parent: Path) -> None:
     for path in parent.glob(PREFIX + "*"):
         with suppress(OSError):
-            if time.time() - path.stat().st_mtime > GRACE and not _alive(path.name):
+            if not _alive(path.name):
                 path.rmdir()
 
 
@@ -148,7 +149,7 @@ class Group:
         return int(words[words.index("oom_kill") + 1]) if "oom_kill" in words else 0
 
     def close(self) -> None:
-        """Remove the groups, whose processes are dead."""
+        """Remove the groups, and kill what a keeper that was killed itself left in them."""
         deadline = time.monotonic() + _BUSY
         for path in set(self._paths.values()):
             while True:
@@ -159,6 +160,9 @@ class Group:
                 except OSError:
                     if time.monotonic() > deadline:
                         break  # left to the sweep of a later process
+                    for pid in _words(path / "cgroup.procs"):
+                        with suppress(ProcessLookupError):
+                            os.kill(int(pid), signal.SIGKILL)
                     time.sleep(0.002)
                 else:
                     break

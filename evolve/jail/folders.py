@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from evolve.jail.home import clear, home
@@ -53,8 +54,9 @@ class Folders:
         return Places(self.program, self._scratch, packages.farm())
 
     def close(self) -> None:
-        """Remove everything."""
-        clear(self._top)
+        """Remove everything. What cannot be removed is left to the sweep of a later process."""
+        with suppress(OSError):
+            clear(self._top)
 
 
 def _folder(path: Path) -> None:

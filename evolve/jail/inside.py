@@ -111,6 +111,7 @@ def main(plan: Mapping[str, Any], control: int, status: int) -> None:
         return
     for number in plan["fds"]:
         os.close(number)
+    confine.look_as(plan)
     keeper = Keeper(plan, status, runner)
     keeper.tell(f"ready {runner}")
     why = keeper.watch(control, bell)

@@ -48,6 +48,20 @@ ATTACKS: Mapping[str, str] = MappingProxyType(
 """Name -> what a candidate could do if it is open."""
 
 _LIMITS = Limits(memory=96 << 20, processes=16, scratch=16 << 20, cpu_seconds=10)
+_LASTING = frozenset(ATTACKS) & {
+    *(
+        "remount",
+        "processes",
+        "memory",
+        "shared_memory",
+        "memory_of_children",
+        "memory_in_files",
+        "kill_parent",
+        "daemon",
+    )
+}
+"""Attacks after which a jail is not as it was before."""
+
 _PATIENCE = 5.0
 _PROBE = Path(__file__).with_name("probe.py")
 
@@ -110,7 +124,7 @@ class Lab:
             achieved = "it is dead" if attack == "kill_parent" else ""
             if ended.status in ("timeout", "protocol"):
                 achieved = f"the attack went on until it was stopped: {ended.detail}"
-        if attack in ("kill_parent", "daemon") or attack.startswith(("memory", "shared", "processes")):
+        if attack in _LASTING:
             self.end_jail()
         return str(achieved) or self._seen(attack)
 

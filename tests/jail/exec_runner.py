@@ -1,0 +1,35 @@
+"""A runner for the tests: executes what it is sent and replies with the repr of the name ``r``."""
+
+import os
+import sys
+
+IN, OUT = int(sys.argv[1]), int(sys.argv[2])
+
+
+def receive(count):
+    data = bytearray()
+    while len(data) < count:
+        more = os.read(IN, count - len(data))
+        if not more:
+            sys.exit(0)
+        data += more
+    return bytes(data)
+
+
+def send(data):
+    data = memoryview(data)
+    while len(data):
+        data = data[os.write(OUT, data) :]
+
+
+if __name__ == "__main__":
+    scope = {"OUT": OUT, "IN": IN, "send": send, "receive": receive}
+    while True:
+        source = receive(int.from_bytes(receive(8), "little"))
+        if source[:1] == b"=":  # an echo, for large frames
+            send(len(source).to_bytes(8, "little") + source)
+            continue
+        scope["r"] = None
+        exec(source, scope)
+        reply = repr(scope["r"]).encode()
+        send(len(reply).to_bytes(8, "little") + reply)

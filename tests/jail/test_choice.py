@@ -1,0 +1,116 @@
+"""The level is chosen by attempting the attacks: as this user, as one without rights, and without namespaces as in Docker."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from evolve.cli.doctor import doctor
+from evolve.errors import IsolationError
+from evolve.jail import Confinement, choose, selftest
+from evolve.jail.levels import LEVELS, missing
+from tests import ordinary
+
+ROOT = Path(__file__).parents[2]
+CHOOSE = """
+import json, sys
+from evolve.jail import choose
+from evolve.errors import IsolationError
+def ask(name):
+    try: return choose(name).to_json()
+    except IsolationError as error: return str(error)
+print(json.dumps({name: ask(name) for name in sys.argv[1:]}))
+"""
+
+needs_root = pytest.mark.skipif(not ordinary.possible(), reason="needs root and mounts")
+
+
+def chosen(wrap, *names):
+    """Return what `choose` answers in a process of its own."""
+    done = subprocess.run(
+        wrap([sys.executable, "-c", CHOOSE, *names]),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_here():
+    found = choose()
+    assert found.level == next(level for level in LEVELS if not missing(level) and not selftest.verdict(level))
+    assert choose(found.level) is choose(found.level)
+    assert choose("none").integrity == "same-process"
+
+
+def test_every_attack_is_denied_where_isolated(isolated):
+    assert selftest.attack(isolated) == {}
+
+
+@needs_root
+def test_as_an_ordinary_user():
+    found = chosen(ordinary.as_nobody, "auto", "landlock")
+    assert found["auto"]["level"] == "namespaces"
+    assert "uid drop" not in found["auto"]["layers"]
+
+
+@needs_root
+@pytest.mark.parametrize("user", ["root", "nobody"])
+def test_without_namespaces(user):
+    def wrap(command):
+        inside = ordinary.in_docker(command)
+        return ordinary.as_nobody(inside) if user == "nobody" else inside
+
+    found = chosen(wrap, "auto", "namespaces")
+    assert found["auto"]["level"] == "landlock"
+    assert found["auto"]["reason"].startswith("namespaces: ")
+    assert "cannot be had" in found["namespaces"]
+
+
+def test_an_unknown_level():
+    with pytest.raises(IsolationError, match="none of auto"):
+        choose("strong")
+
+
+def test_confinement_crosses_as_json():
+    for level in LEVELS:
+        found = Confinement(level, "why", ("a", "b"))
+        assert Confinement.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_the_self_test_sees_open_attacks():
+    """What is said to be open at ``none`` is open, so an attack that fails elsewhere was denied and not merely broken."""
+    found = selftest.attack("none")
+    assert set(found) >= {
+        "tcp",
+        "udp",
+        "abstract_socket",
+        "named_socket",
+        "netlink",
+        "read_outside",
+        "environment",
+        "write_outside",
+    }
+    assert set(found) >= {"signal_outside", "trace_outside", "memory_in_files", "kill_parent"}
+    assert "daemon" not in found
+
+
+def test_doctor():
+    result = CliRunner().invoke(doctor, ["--json"])
+    assert result.exit_code == 0
+    report = json.loads(result.output)
+    assert [level["level"] for level in report["levels"]] == list(LEVELS)
+    assert report["chosen"]["level"] == choose().level
+    for level in report["levels"]:
+        assert level["passed"] == (level["available"] and not level["open"])
+    text = CliRunner().invoke(doctor).output
+    for level in report["levels"]:
+        assert level["level"] in text
+        for leak in level["open"]:
+            assert f"a candidate can {leak['what']}" in text
