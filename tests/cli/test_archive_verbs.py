@@ -87,7 +87,8 @@ def test_show(evolve: Evolve) -> None:
     best = evolve("show").stdout
     for words in (
         "4.0 points (maximize)", "size=3", "arm builtin/tune, operator tune", "tried 2", "(score 2.0, change +2)",
-        "2 ancestors, 1 child:", "ok in 1.5 s", "memory 3 MiB", "isolation none", "integrity same-process", "much larger", "def leaky_relu(x):",
+        "2 ancestors, 1 child:",
+        "ok in 1.5 s", "memory 3 MiB", "isolation none", "integrity same-process", "much larger", "def leaky_relu(x):",
     ):  # fmt: skip
         assert words in best
     failed = evolve("show", archives.digest("1 / 0\n")[:8]).stdout
