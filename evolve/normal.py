@@ -22,6 +22,13 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _REFLECTION = frozenset(
     {"locals", "vars", "dir", "eval", "exec", "inspect", "sys", "_getframe", "__code__", "co_varnames", "f_locals"}
 )
+_UNWRITTEN = frozenset({"ctx", "kind", "type_comment"})
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_LEAVES = (ast.Name, ast.Constant)
+_BINDERS = (
+    *(ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping, ast.alias),
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Global, ast.Nonlocal),
+)
 _DOCUMENTED = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _TOKEN = re.compile(r"[^\W\d]\w*|(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\w*|[^\s\w]")
 _HASH_COMMENT = re.compile(r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|#[^\n]*""")
@@ -126,22 +133,20 @@ class _Form:
         self.tree = tree
         self.count = 0
         self.out: list[str] = []
-        nodes = list(ast.walk(tree))
-        words = {n.id for n in nodes if isinstance(n, ast.Name)} | {
-            n.attr for n in nodes if isinstance(n, ast.Attribute)
-        }
-        imported = {
-            name
-            for n in nodes
-            if isinstance(n, ast.Import | ast.ImportFrom)
-            for a in n.names
-            for name in a.name.split(".")
-        }
-        self.renames = _REFLECTION.isdisjoint(words | imported)
+        words: set[str] = set()
+        self.keywords: set[str | None] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name):
+                words.add(node.id)
+            elif isinstance(node, ast.Attribute):
+                words.add(node.attr)
+            elif isinstance(node, ast.keyword):
+                self.keywords.add(node.arg)
+            elif isinstance(node, ast.alias):
+                words.update(node.name.split("."))
+        self.renames = _REFLECTION.isdisjoint(words)
         self.strips = "__doc__" not in words
-        keywords = {n.arg for n in nodes if isinstance(n, ast.keyword)}
-        self.keywords = keywords - {None}
-        self.spread = None in keywords
+        self.spread = None in self.keywords
 
     def text(self) -> str:
         self.node(self.tree, _Scope(None, set(), set()))
@@ -192,13 +197,10 @@ class _Form:
     def fields(self, node: ast.AST, scope: _Scope, but: tuple[str, ...] = ()) -> None:
         """Write the fields that are set: unset ones differ between Python versions."""
         for field in node._fields:
+            if field in _UNWRITTEN or field in but:
+                continue
             value = getattr(node, field, None)
-            if (
-                value is None
-                or field in ("ctx", "kind", "type_comment")
-                or field in but
-                or (value == [] and field != "body")
-            ):
+            if value is None or value == []:
                 continue
             self.out.append(field + "=")
             if field == "body" and isinstance(node, _DOCUMENTED):
@@ -234,9 +236,8 @@ class _Form:
 
     def own(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: _Scope) -> _Scope:
         """Return the scope of a function: its locals, less what others can address by name."""
-        private, kept = set(), set()
-        for name, renamable in _bound(node.body):
-            (private if renamable else kept).add(name)
+        names = _Names(node.body)
+        private, kept = names.private, names.kept
         args = node.args
         hidden = isinstance(node, ast.Lambda) or (
             scope.above is not None and not scope.klass and not node.decorator_list
@@ -245,7 +246,7 @@ class _Form:
             free = hidden and not self.spread and arg.arg not in self.keywords
             (private if free else kept).add(arg.arg)
         private.update(arg.arg for arg in (*args.posonlyargs, args.vararg, args.kwarg) if arg is not None)
-        return self.scope(scope, private, kept, _declared(node.body))
+        return self.scope(scope, private, kept, names.elsewhere)
 
     def scope(self, above: _Scope, private: set[str], kept: set[str], elsewhere: dict[str, str]) -> _Scope:
         """Return a scope in which ``global`` names, and all names where the program reflects, keep their spelling."""
@@ -270,7 +271,8 @@ class _Form:
     def klass(self, node: ast.ClassDef, scope: _Scope) -> None:
         """Write a class. Its own names are attributes, and functions inside it do not see them."""
         self.fields(node, scope, but=("body",))
-        own = {name for name, _ in _bound(node.body)} - set(_declared(node.body))
+        names = _Names(node.body)
+        own = (names.private | names.kept) - names.elsewhere.keys()
         self.body(node, _Scope(scope, set(), own, klass=True))
 
 
@@ -294,18 +296,20 @@ def _own_nodes(body: list[ast.stmt] | ast.expr) -> Iterator[ast.AST]:
         node = stack.pop()
         yield node
         if isinstance(node, ast.Lambda):
-            stack.extend(node.args.defaults)
-            stack.extend(default for default in node.args.kw_defaults if default is not None)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            stack.extend(
-                (*node.decorator_list, *node.args.defaults, *(d for d in node.args.kw_defaults if d is not None))
-            )
+            stack.extend(_defaults(node.args))
+        elif isinstance(node, _DEFINITIONS):
+            stack.extend((*node.decorator_list, *_defaults(node.args)))
         elif isinstance(node, ast.ClassDef):
             stack.extend((*node.decorator_list, *node.bases, *node.keywords))
         elif isinstance(node, _COMPREHENSIONS):
             stack.extend(_walrus(node))
-        else:
+        elif not isinstance(node, _LEAVES):
             stack.extend(ast.iter_child_nodes(node))
+
+
+def _defaults(args: ast.arguments) -> Iterator[ast.expr]:
+    yield from args.defaults
+    yield from (default for default in args.kw_defaults if default is not None)
 
 
 def _walrus(node: ast.AST) -> Iterator[ast.AST]:
@@ -317,28 +321,33 @@ def _walrus(node: ast.AST) -> Iterator[ast.AST]:
             yield from _walrus(inner)
 
 
-def _bound(body: list[ast.stmt] | ast.expr) -> Iterator[tuple[str, bool]]:
-    """Yield each name that a scope's body binds, and whether nothing but the scope can tell how it is called."""
-    for node in _own_nodes(body):
+class _Names:
+    """The names that a scope's body binds, those among them that others can see, and those it declares to live elsewhere."""
+
+    __slots__ = ("elsewhere", "kept", "private")
+
+    def __init__(self, body: list[ast.stmt] | ast.expr) -> None:
+        self.private: set[str] = set()
+        self.kept: set[str] = set()
+        self.elsewhere: dict[str, str] = {}
+        for node in _own_nodes(body):
+            if isinstance(node, ast.Name):
+                if not isinstance(node.ctx, ast.Load):
+                    self.private.add(node.id)
+            elif isinstance(node, _BINDERS):
+                self._bind(node)
+
+    def _bind(self, node: ast.AST) -> None:
         match node:
-            case ast.Name(ctx=ast.Store() | ast.Del()):
-                yield node.id, True
             case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                yield name, True
-            case ast.MatchMapping(rest=str(name)):
-                yield name, True
-            case ast.alias(asname=str(name)):
-                yield name, True
-            case ast.alias():
-                yield node.name.split(".")[0], False
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                yield node.name, False
-
-
-def _declared(body: list[ast.stmt] | ast.expr) -> dict[str, str]:
-    """Return the names that a scope declares to live elsewhere, each with ``global`` or ``nonlocal``."""
-    found: dict[str, str] = {}
-    for node in _own_nodes(body):
-        if isinstance(node, ast.Global | ast.Nonlocal):
-            found.update(dict.fromkeys(node.names, "global" if isinstance(node, ast.Global) else "nonlocal"))
-    return found
+                self.private.add(name)
+            case ast.MatchMapping(rest=str(name)) | ast.alias(asname=str(name)):
+                self.private.add(name)
+            case ast.alias(name=name):
+                self.kept.add(name.split(".")[0])
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                self.kept.add(name)
+            case ast.Global(names=names):
+                self.elsewhere.update(dict.fromkeys(names, "global"))
+            case ast.Nonlocal(names=names):
+                self.elsewhere.update(dict.fromkeys(names, "nonlocal"))

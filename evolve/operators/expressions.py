@@ -77,11 +77,11 @@ def call(site: Site) -> Change | None:
     choices: list[tuple[ast.expr, str, tuple[str, ...]]] = []
     for node in site.module.nodes:
         match node:
-            case ast.Call(func=ast.Name(id=name) as function):
-                choices.append((function, name, families.relatives(None, name)))
-            case ast.Call(func=ast.Attribute(value=value, attr=name) as function):
+            case ast.Call(func=ast.Name(id=name)):
+                choices.append((node.func, name, families.relatives(None, name)))
+            case ast.Call(func=ast.Attribute(value=value, attr=name)):
                 base = value.id if isinstance(value, ast.Name) else ""
-                choices.append((function, name, families.relatives(base, name)))
+                choices.append((node.func, name, families.relatives(base, name)))
     choices = [choice for choice in choices if choice[2]]
     if not choices:
         return None

@@ -244,11 +244,11 @@ def numbers(module: Module) -> tuple[Number, ...]:
     """Return the numeric constants that may change, in the order of the text. A minus sign before one is part of it."""
     found: list[Number] = []
     for node in module.nodes:
-        if not isinstance(node, ast.Constant) or type(node.value) not in (int, float):
+        value = node.value if isinstance(node, ast.Constant) else None
+        if not isinstance(node, ast.Constant) or not isinstance(value, int | float) or isinstance(value, bool):
             continue
         parent = module.above[node]
         place: ast.expr = node
-        value = node.value
         if isinstance(parent, ast.UnaryOp) and isinstance(parent.op, ast.USub):
             place, value, parent = parent, -value, module.above[parent]
         if not module.editable(place):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import statistics
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -192,7 +193,8 @@ def integer_step(value: float, rng: Random) -> int:
 def search(child: Draft, evaluation: Evaluation, task: Task, rng: Random) -> Points:
     """Yield points of a CMA-ES over the child's real constants; equal ones are one coordinate or several, as chance has it.
 
-    Ends when a whole generation failed, or when some generations in a row brought nothing better.
+    Ends when a whole generation failed, or when some generations in a row brought nothing better: neither a best point nor, where
+    a lucky early one stands, a better median.
     """
     found = constants(child.sources, task.language)
     groups = _groups(found, rng)
@@ -202,7 +204,7 @@ def search(child: Draft, evaluation: Evaluation, task: Task, rng: Random) -> Poi
     scales = np.array([scale(value) for value in origin])
     step = float(child.traits.get("step", STEP))
     strategy = _strategy(len(groups), min(max(step, 0.01), 0.3), rng)
-    best, stale = task.score.sign * evaluation.score, 0
+    best, middle, stale = task.score.sign * evaluation.score, -math.inf, 0
     while stale < PATIENCE and not strategy.stop():
         points = strategy.ask()
         costs: list[float] = []
@@ -223,11 +225,13 @@ def search(child: Draft, evaluation: Evaluation, task: Task, rng: Random) -> Poi
             return
         worst = max(cost for cost in costs if not math.isinf(cost))
         strategy.tell(points, [cost if not math.isinf(cost) else worst + 1.0 for cost in costs])
-        stale = 0 if best > before else stale + 1
+        typical = -statistics.median(costs)
+        stale = 0 if best > before or typical > middle else stale + 1
+        middle = max(middle, typical)
 
 
 PATIENCE = 5
-"""How many generations without a better point end the inner search."""
+"""How many generations without a better point, or a better typical one, end the inner search."""
 
 
 def _groups(found: Constants, rng: Random) -> list[list[int]]:
