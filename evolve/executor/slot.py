@@ -171,10 +171,12 @@ class Slot:
         """End the judge process and all of its group; return in words how it ended."""
         if self._judge is None or self._channel is None:
             return "nothing"
-        self._channel.close()
         judge = self._judge
         self.dismiss()
-        _ended(judge.pid, LEAVE)
+        self._channel.settimeout(LEAVE)
+        with self._channel, suppress(OSError):
+            while self._channel.recv(1 << 20):  # until its end is closed, or time is up
+                pass
         with suppress(ProcessLookupError, PermissionError):  # where only the dead leader is left
             os.killpg(judge.pid, signal.SIGKILL)  # its pid is still its own: it has not been waited for
         code = judge.wait()
@@ -200,16 +202,6 @@ class Slot:
         del self._in[: 8 + size]
         message: dict[str, Any] = wire.decode(data, nonfinite=True)
         return message
-
-
-def _ended(pid: int, seconds: float) -> bool:
-    """Wait up to ``seconds`` for a child's end, without reaping it: its pid, and so its group, stays its own."""
-    end = time.monotonic() + seconds
-    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        if time.monotonic() >= end:
-            return False
-        time.sleep(0.002)
-    return True
 
 
 def environment() -> dict[str, str]:

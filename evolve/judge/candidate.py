@@ -124,7 +124,8 @@ class Candidate:
         Raises:
             CandidateFailed: if it could not be started, took too long, or printed more than half of ``limits.reply``.
         """
-        seconds = min(self._limits.call_seconds if timeout is None else timeout, self._deadline - time.monotonic())
+        left = max(0.0, self._deadline - time.monotonic())
+        seconds = min(self._limits.call_seconds if timeout is None else timeout, left)
         request = {"do": "run", "what": argv[0], "argv": list(argv), "stdin": stdin, "seconds": seconds}
         reply = self._request(request, seconds, MARGIN)
         match reply:

@@ -24,6 +24,7 @@ from evolve.judge import runner, score, wire
 from evolve.records import Artifact, Evaluation, Job, Limits, Metric, Task
 
 RUNNER = Path(runner.__file__)
+"""The file that a jail runs."""
 CALLING = b"\1"
 IDLE = b"\0"
 
@@ -35,6 +36,8 @@ def main(argv: list[str]) -> None:
     that takes too long, reads there whose fault it was.
     """
     channel, flag, driver = socket.socket(fileno=int(argv[1])), int(argv[2]), int(argv[3])
+    channel.set_inheritable(False)
+    os.set_inheritable(flag, False)
     end_with(driver)
     signal.signal(signal.SIGTERM, _leave)
     with suppress(Dismissed):
