@@ -11,14 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from evolve.archive import Archive
+from evolve.archive import Archive, RunInfo
 from evolve.config import Config, merge
 from evolve.errors import ConfigError
 from evolve.executor import ThreadExecutor
 from evolve.jail import Confinement
 from evolve.judge import Candidate
 from evolve.records import Limits, Metric, Program, Result, Sources, Task
-from evolve.rows import RunInfo
 from evolve.seams import Executor, Observer
 from evolve.session import created, database, options, reopened, slots_of
 

@@ -13,7 +13,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from evolve import task as tasks
-from evolve.archive import Archive
+from evolve.archive import Archive, RunInfo
 from evolve.config import Config, merge, parse, resolve
 from evolve.errors import ArchiveError, ConfigError
 from evolve.executor import InlineExecutor, LocalExecutor
@@ -21,7 +21,6 @@ from evolve.jail import Confinement, choose
 from evolve.loop import Loop
 from evolve.rebuild import rebuild
 from evolve.records import Sources, Task
-from evolve.rows import RunInfo
 from evolve.seams import Executor, Observer
 
 DEFAULT_DB = "evolve.db"
@@ -145,7 +144,7 @@ def created(
     with Archive(database(db)) as archive:
         others = [found for place in start_from for found in _earlier(archive, loaded, place)]
         drawn = seed if seed is not None else SystemRandom().getrandbits(31)
-        info = archive.create_run(name, loaded, drawn, resolved.model_dump(mode="json"))
+        info = archive.create_run(name, loaded, drawn, resolved.model_dump(mode="json"), _arms(resolved))
         with Session(archive, info, loaded, resolved, make) as session:
             session.begin(others)
             yield session
@@ -175,10 +174,15 @@ def reopened(
                 f"start a new run with --from {info.name}"
             )
         config = parse(Config, merge(info.config, flags or {}), where="options")
-        archive.resume_run(info.name, config.model_dump(mode="json"))
+        archive.resume_run(info.name, config.model_dump(mode="json"), _arms(config))
         with Session(archive, info, task, config) as session:
             session.begin()
             yield session
+
+
+def _arms(config: Config) -> dict[str, dict[str, float]]:
+    """Return the arms that a run may choose from, with their settings, as the archive keeps them."""
+    return {arm: {"weight": weight} for arm, weight in config.arms.items() if weight > 0}
 
 
 def _unfinished(archive: Archive) -> RunInfo:

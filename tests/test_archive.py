@@ -19,13 +19,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evolve import database, resources
-from evolve.archive import Archive
+from evolve import resources
+from evolve.archive import Archive, database
+from evolve.archive.lock import locked
+from evolve.archive.questions import BEST, LINE, RUN
+from evolve.archive.rows import load_metrics
 from evolve.errors import ArchiveError
-from evolve.lock import locked
-from evolve.questions import BEST, LINE, RUN
 from evolve.records import Artifact, Direction, Draft, Evaluation, Metric, Point
-from evolve.rows import load_metrics
 from tests import archives, strategies
 
 
@@ -73,7 +73,7 @@ class TestRoundTrip:
 
     @given(strategies.metrics)
     def test_metrics_that_are_not_finite(self, metrics: dict[str, float]) -> None:
-        from evolve.rows import dump_metrics
+        from evolve.archive.rows import dump_metrics
 
         assert load_metrics(dump_metrics(metrics)) == metrics
 
@@ -483,7 +483,7 @@ class TestProcesses:
     def test_a_lock_dies_with_its_process_and_not_with_its_children(self, tmp_path: Path) -> None:
         path = tmp_path / "run.lock"
         code = (
-            "import os, sys, time; from pathlib import Path; from evolve.lock import locked\n"
+            "import os, sys, time; from pathlib import Path; from evolve.archive.lock import locked\n"
             f"with locked(Path({str(path)!r}), 'it'):\n"
             "    child = os.fork()\n"
             "    if not child: print(os.getpid(), flush=True)\n"

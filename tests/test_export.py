@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from evolve.archive import Archive
+from evolve.archive.export import plain, write_database, write_folder
 from evolve.errors import ArchiveError
-from evolve.export import plain, write_database, write_folder
 from evolve.records import Artifact, Evaluation
 from tests import archives
 

@@ -81,7 +81,7 @@ def runs(db: Path, as_json: bool) -> None:
 @json_option
 def best(count: int, run: str | None, db: Path, as_json: bool) -> None:
     """List the best programs of a run."""
-    from evolve.export import summary
+    from evolve.archive.export import summary
 
     with opened(db) as archive:
         info = archive.run(run)
@@ -152,8 +152,8 @@ def diff(id: str, other: str | None, run: str | None, db: Path, as_json: bool) -
 @json_option
 def lineage(id: str, run: str | None, db: Path, as_json: bool) -> None:
     """List the program ID and its ancestors, back to where the run started."""
+    from evolve.archive.export import summary
     from evolve.cli.showing import change
-    from evolve.export import summary
 
     with opened(db) as archive:
         name, program = archive.find(id, run)
@@ -177,7 +177,7 @@ def lineage(id: str, run: str | None, db: Path, as_json: bool) -> None:
 @json_option
 def search(text: tuple[str, ...], count: int, run: str | None, db: Path, as_json: bool) -> None:
     """Find programs whose code, note or feedback has every word of TEXT (`conv*` finds beginnings)."""
-    from evolve.export import summary
+    from evolve.archive.export import summary
 
     with opened(db) as archive:
         hits = archive.search(" ".join(text), run, count)
@@ -238,7 +238,7 @@ def spend(run: str | None, db: Path, as_json: bool) -> None:
 @json_option
 def export(run: str | None, to: Path, count: int, db: Path, as_json: bool) -> None:
     """Write the best programs of RUN into a folder, or the whole run into a database of its own."""
-    from evolve.export import DATABASES, write_database, write_folder
+    from evolve.archive.export import DATABASES, write_database, write_folder
 
     with opened(db) as archive:
         if to.suffix in DATABASES:
@@ -282,7 +282,7 @@ def _unified(old: Program, new: Program, path: str) -> list[str]:
 
 def _parent(program: Program) -> str:
     """Return the id of a program's parent."""
-    from evolve.rows import ID_LENGTH
+    from evolve.archive.rows import ID_LENGTH
 
     return "" if program.parent is None else program.parent[:ID_LENGTH]
 

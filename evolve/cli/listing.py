@@ -15,7 +15,7 @@ Cell = str | int | float | None
 
 def emit_json(value: object) -> None:
     """Print ``value`` as JSON; floats keep their full precision."""
-    from evolve.export import plain
+    from evolve.archive.export import plain
 
     click.echo(json.dumps(plain(value), indent=2, allow_nan=False))
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evolve.archive.export import summary
 from evolve.cli.listing import emit_code, metrics, several, span
-from evolve.export import summary
 
 if TYPE_CHECKING:
     from evolve.archive import Archive
+    from evolve.archive.rows import Judged, RunInfo
     from evolve.records import Program
-    from evolve.rows import Judged, RunInfo
 
 
 def described(archive: Archive, run: str, program: Program) -> dict[str, Any]:

@@ -1,8 +1,4 @@
-"""The archive: one SQLite file that holds many runs, all they tried and all the judge saw. This module writes it.
-
-Beside it: ``database.py`` opens and migrates the file, ``rows.py`` turns rows into records, ``recall.py`` reads back
-what the loop needs, ``questions.py`` answers people, ``lock.py`` keeps a run to one process, ``export.py`` copies runs out.
-"""
+"""What writes the archive; with what it inherits, all of it."""
 
 from __future__ import annotations
 
@@ -15,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from evolve import __version__
+from evolve.archive.lock import locked
+from evolve.archive.questions import Questions
+from evolve.archive.rows import Purpose, RunInfo, RunState, canonical, clean, content, dump_metrics
 from evolve.errors import ArchiveError
-from evolve.lock import locked
-from evolve.questions import Questions
 from evolve.records import Attempt, Draft, Evaluation, Program, Proposal, Sources, Task
-from evolve.rows import Purpose, RunInfo, RunState, canonical, clean, content, dump_metrics
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 """What a run may be called: it becomes part of file names and addresses."""

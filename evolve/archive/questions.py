@@ -6,10 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from evolve.errors import ArchiveError
-from evolve.recall import Recall
-from evolve.records import Artifact, Program, Sources
-from evolve.rows import (
+from evolve.archive.recall import Recall
+from evolve.archive.rows import (
     EVALUATION,
     ID_LENGTH,
     PROGRAM,
@@ -23,6 +21,8 @@ from evolve.rows import (
     to_evaluation,
     to_program,
 )
+from evolve.errors import ArchiveError
+from evolve.records import Artifact, Program, Sources
 
 SHORTEST = 4
 """The fewest characters that may stand for a program."""

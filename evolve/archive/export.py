@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from evolve.archive import Archive
-from evolve.database import Database
+from evolve.archive.database import Database
+from evolve.archive.rows import ID_LENGTH
 from evolve.errors import ArchiveError
 from evolve.records import Program
-from evolve.rows import ID_LENGTH
 
 DATABASES = {".db", ".sqlite", ".sqlite3"}
 """A target with one of these endings is a database, any other a folder."""

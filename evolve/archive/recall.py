@@ -8,10 +8,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from evolve.database import Database
-from evolve.errors import ArchiveError
-from evolve.records import Artifact, Asked, Attempt, Draft, Evaluation, Point, Program, Proposal
-from evolve.rows import (
+from evolve.archive.database import Database
+from evolve.archive.rows import (
     EVALUATION,
     ID_LENGTH,
     PROGRAM,
@@ -21,6 +19,8 @@ from evolve.rows import (
     to_evaluation,
     to_program,
 )
+from evolve.errors import ArchiveError
+from evolve.records import Artifact, Asked, Attempt, Draft, Evaluation, Point, Program, Proposal
 
 PROPOSAL = "a.number, a.island, a.arm, a.operator, a.seed, a.told_before, a.tried, a.gained, a.best"
 OUTCOME = "a.digest, a.stage, a.reason, a.gain"

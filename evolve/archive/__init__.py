@@ -1,0 +1,12 @@
+"""The archive: one SQLite file that holds many runs, all they tried and all the judge saw.
+
+archive.py     writes; `Archive` is all of the below
+database.py    opens and migrates the file;  rows.py  turns rows into records and records into rows
+recall.py      reads back what the loop needs;  questions.py  answers people
+lock.py        keeps a run to one process;  export.py  copies runs out
+"""
+
+from evolve.archive.archive import Archive
+from evolve.archive.rows import RunInfo
+
+__all__ = ["Archive", "RunInfo"]
