@@ -195,10 +195,12 @@ def status_of(error: BaseException) -> str:
 
 def reseed(seed: int) -> None:
     """Seed the global generators of the libraries that the candidate has imported, so that judging again repeats itself."""
-    for name, function, bits in (("random", "seed", 64), ("numpy.random", "seed", 32), ("torch", "manual_seed", 63)):
-        module = sys.modules.get(name)
-        if module is not None:
-            getattr(module, function)(seed % (1 << bits))
+    if "random" in sys.modules:
+        sys.modules["random"].seed(seed)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed % (1 << 32))
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed % (1 << 63))
 
 
 def run(argv: Sequence[str], stdin: bytes, folder: str, seconds: float, cap: int) -> tuple[int, bytes, bytes]:

@@ -181,7 +181,12 @@ def test_state_lasts_for_one_evaluation(execute):
 def test_chance_is_seeded(execute):
     program = "import random\ndef f(x):\n    return random.random()"
     first, second = execute(CALL, program, program)
-    assert first.score == second.score != None  # noqa: E711
+    assert first.status == "ok"
+    assert first.score == second.score
+    program = "import numpy\ndef f(x):\n    return numpy.random.rand()"
+    first, second = execute(CALL, program, program, packages=("numpy",))
+    assert first.status == "ok"
+    assert first.score == second.score
 
 
 def test_values_cross_in_both_directions(execute):
