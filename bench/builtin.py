@@ -1,9 +1,12 @@
-"""What the built-in arms reach on circle packing (26 circles, sum of radii), and whether all of them beat ``builtin/tune`` alone.
+"""What the built-in arms reach on circle packing (26 circles, sum of radii), and whether all of them beat
+``builtin/tune`` alone.
 
-    python bench/builtin.py [--evaluations 800] [--seeds 5] [--task math/circle_packing] [--processes 2] [--set search.islands=1 ...]
+    python bench/builtin.py [--evaluations 800] [--seeds 5] [--task math/circle_packing]
+        [--processes 2] [--set search.islands=1 ...]
 
-Each run seed is searched twice with the inline executor, once with all arms and once with ``builtin/tune`` alone. Printed: the best score per
-seed and arm set, medians, and the mean of the paired differences with its 95 % interval (Student's t over seeds).
+Each run seed is searched twice with the inline executor, once with all arms and once with ``builtin/tune`` alone.
+Printed: the best score per seed and arm set, medians, and the mean of the paired differences with its 95 % interval
+(Student's t over seeds).
 """
 
 from __future__ import annotations
@@ -26,7 +29,24 @@ SETS: Mapping[str, Mapping[str, Any]] = {
     "builtin/tune": {"arms": {"builtin/tune": 1.0}},
 }
 # The 97.5 % quantiles of Student's t by degrees of freedom (any table); beyond the last the normal one is near enough.
-T975 = (math.nan, 12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
+T975 = (
+    math.nan,
+    12.71,
+    4.303,
+    3.182,
+    2.776,
+    2.571,
+    2.447,
+    2.365,
+    2.306,
+    2.262,
+    2.228,
+    2.201,
+    2.179,
+    2.160,
+    2.145,
+    2.131,
+)
 
 
 def best(job: tuple[str, int, int, Mapping[str, Any]]) -> float:
@@ -73,7 +93,9 @@ def main() -> None:
     given = parser.parse_args()
     common = nested(given.set)
     seeds = range(given.seeds)
-    jobs = [(given.task, given.evaluations, seed, {**common, **settings}) for settings in SETS.values() for seed in seeds]
+    jobs = [
+        (given.task, given.evaluations, seed, {**common, **settings}) for settings in SETS.values() for seed in seeds
+    ]
     start = time.perf_counter()
     with multiprocessing.get_context("spawn").Pool(given.processes) as pool:
         scores = pool.map(best, jobs, chunksize=1)

@@ -1,8 +1,9 @@
 """The normal form behind novelty: two programs with the same digest are the same program, written differently.
 
-Comments, formatting, docstrings and the names of locals do not make a Python program new. Numbers, and every name that something else
-could see (functions, classes, attributes, globals, imports, parameters, keyword arguments), do. Where renaming could change what a program
-does (it looks at its own locals, say) nothing is renamed. Files of other languages, and Python that does not parse, are compared line by line.
+Comments, formatting, docstrings and the names of locals do not make a Python program new. Numbers, and every name
+that something else could see (functions, classes, attributes, globals, imports, parameters, keyword arguments), do.
+Where renaming could change what a program does (it looks at its own locals, say) nothing is renamed. Files of other
+languages, and Python that does not parse, are compared line by line.
 """
 
 from __future__ import annotations
@@ -113,7 +114,9 @@ class _Scope:
         self.klass = klass
 
     def find(self, name: str) -> _Scope | None:
-        """Return the scope that ``name`` means from here if it is private to it. Only code right in a class sees the class's names."""
+        """Return the scope that ``name`` means from here if it is private to it. Only code right in a class sees the
+        class's names.
+        """
         at: _Scope | None = self
         while at is not None:
             if name in at.locals:
@@ -322,7 +325,9 @@ def _walrus(node: ast.AST) -> Iterator[ast.AST]:
 
 
 class _Names:
-    """The names that a scope's body binds, those among them that others can see, and those it declares to live elsewhere."""
+    """The names that a scope's body binds, those among them that others can see, and those it declares to live
+    elsewhere.
+    """
 
     __slots__ = ("elsewhere", "kept", "private")
 

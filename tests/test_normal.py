@@ -64,7 +64,10 @@ def test_constants_make_another_program(names: list[str], one: int, other: int) 
         ("s = sorted(q, key=lambda a: a[0])", "s = sorted(q, key=lambda b: b[0])"),
         ("def f(x):\n match x:\n  case [a, *b]: return a, b", "def f(x):\n match x:\n  case [b, *a]: return b, a"),
         ("def f(x, /, *a): return x, a", "def f(y, /, *b): return y, b"),
-        ("def f(n):\n v = [i for i in [j for j in n]]\n return v", "def f(n):\n w = [j for j in [i for i in n]]\n return w"),
+        (
+            "def f(n):\n v = [i for i in [j for j in n]]\n return v",
+            "def f(n):\n w = [j for j in [i for i in n]]\n return w",
+        ),
     ],
 )
 def test_the_same(a: str, b: str) -> None:
@@ -84,8 +87,14 @@ def test_the_same(a: str, b: str) -> None:
         ("def f():\n    x = 1\n    return locals()", "def f():\n    y = 1\n    return locals()"),
         ("def f():\n    x = 1\n    return eval('x')", "def f():\n    y = 1\n    return eval('x')"),
         ("def f():\n    x = 1\n    y = 2\n    return x - y", "def f():\n    x = 1\n    y = 2\n    return y - x"),
-        ("def f(y):\n    x = 1\n    def g(): x = y\n    return x", "def f(y):\n    x = 1\n    def g(): return x == y\n    return x"),
-        ("def f():\n x = 1\n def g():\n  nonlocal x\n  x = 2\n g()\n return x", "def f():\n x = 1\n def g():\n  x = 2\n g()\n return x"),
+        (
+            "def f(y):\n    x = 1\n    def g(): x = y\n    return x",
+            "def f(y):\n    x = 1\n    def g(): return x == y\n    return x",
+        ),
+        (
+            "def f():\n x = 1\n def g():\n  nonlocal x\n  x = 2\n g()\n return x",
+            "def f():\n x = 1\n def g():\n  x = 2\n g()\n return x",
+        ),
         ("def f():\n def g(a): return a\n return g(a=1)", "def f():\n def g(b): return b\n return g(a=1)"),
         ("x = 'a b'", "x = 'a  b'"),
         ("x = 1", "x = True"),

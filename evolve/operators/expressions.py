@@ -9,7 +9,7 @@ from typing import Any
 from evolve.operators import families
 from evolve.operators.kinds import Kinds, called
 from evolve.operators.site import Change, Site
-from evolve.operators.syntax import Edit
+from evolve.operators.syntax import LARGEST_NUMBER, Edit
 from evolve.operators.tune import integer_step
 
 _BINARY: Sequence[tuple[type[ast.operator], str]] = ((ast.Add, "+"), (ast.Sub, "-"), (ast.Mult, "*"), (ast.Div, "/"))
@@ -19,7 +19,9 @@ _EQUAL: Mapping[type[ast.cmpop], str] = {ast.Eq: "==", ast.NotEq: "!="}
 
 
 def _between(site: Site, left: ast.expr, right: ast.expr, sign: str) -> Edit | None:
-    """Return the edit that writes another sign between two operands, or None where a bracket or comment makes its place unsure."""
+    """Return the edit that writes another sign between two operands, or None where a bracket or comment makes its place
+    unsure.
+    """
     start, stop = site.module.span(left)[1], site.module.span(right)[0]
     gap = site.module.data[start:stop].decode()
     old = gap.strip(" ()")
@@ -114,7 +116,9 @@ def argument(site: Site) -> Change | None:
 
 
 def term(site: Site) -> Change | None:
-    """Add a nearly neutral term to a number, or multiply it by a nearly neutral factor: a constant, or one times a variable in sight."""
+    """Add a nearly neutral term to a number, or multiply it by a nearly neutral factor: a constant, or one times a
+    variable in sight.
+    """
     node = _target(site)
     if node is None:
         return None
@@ -133,7 +137,9 @@ def term(site: Site) -> Change | None:
 
 
 def table(site: Site) -> Change | None:
-    """Let a number differ from turn to turn of a loop: add an entry of a table of constants, or multiply by one, indexed by its counter."""
+    """Let a number differ from turn to turn of a loop: add an entry of a table of constants, or multiply by one,
+    indexed by its counter.
+    """
     node = _target(site)
     if node is None:
         return None
@@ -231,7 +237,9 @@ def transplant(site: Site) -> Change | None:
 
 
 def graft(site: Site, node: ast.expr, donor: Site, pool: Sequence[ast.expr]) -> str | None:
-    """Return the source of an expression out of ``pool`` that can stand for ``node``: of its kind, its names in sight, its text another."""
+    """Return the source of an expression out of ``pool`` that can stand for ``node``: of its kind, its names in sight,
+    its text another.
+    """
     kinds: Kinds = donor.kinds
     kind = site.kinds.of(node)
     text, sight = site.module.inline(node), site.kinds.visible(node)
@@ -244,7 +252,9 @@ def graft(site: Site, node: ast.expr, donor: Site, pool: Sequence[ast.expr]) -> 
 
 
 def wrap(site: Site) -> Change | None:
-    """Put a number through a function, bound it by a constant or another number, or choose between two forms of it by a test."""
+    """Put a number through a function, bound it by a constant or another number, or choose between two forms of it by a
+    test.
+    """
     node = _target(site)
     if node is None:
         return None
@@ -323,7 +333,12 @@ def real(site: Site) -> Change | None:
     """Make a real constant, near its value, of an integer that does not count anything."""
     found = []
     for node in site.expressions:
-        if isinstance(node, ast.Constant) and type(node.value) is int and not counts(site, node):
+        if (
+            isinstance(node, ast.Constant)
+            and type(node.value) is int
+            and abs(node.value) < LARGEST_NUMBER
+            and not counts(site, node)
+        ):
             above = site.module.above[node]
             if isinstance(above, ast.BinOp | ast.Compare | ast.keyword | ast.Assign) and not (
                 isinstance(above, ast.BinOp) and isinstance(above.op, ast.Mod | ast.FloorDiv)

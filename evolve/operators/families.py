@@ -51,6 +51,8 @@ ARRAY_MODULES = ("np", "numpy", "torch", "jnp")
 
 
 def relatives(base: str | None, name: str) -> tuple[str, ...]:
-    """Return the functions that can replace ``name``, called on ``base``: a module's or variable's name, or None for a bare call."""
+    """Return the functions that can replace ``name``, called on ``base``: a module's or variable's name, or None for a
+    bare call.
+    """
     families = _BUILTIN if base is None else _SCALAR if base == "math" else _ARRAY
     return tuple(dict.fromkeys(other for family in families if name in family for other in family if other != name))

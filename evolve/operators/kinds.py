@@ -1,4 +1,5 @@
-"""What kind of value an expression has, and which names can be used at a place: simple local inference, right often enough to aim edits.
+"""What kind of value an expression has, and which names can be used at a place: simple local inference, right often
+enough to aim edits.
 
 Nothing here is relied on for correctness: a wrong guess costs one evaluation.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Literal
 
@@ -122,10 +123,25 @@ TESTS = frozenset(
         "callable",
     }
 )
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_RESULTS: Mapping[str, Kind] = {
+    **dict.fromkeys(TESTS, "bool"),
+    **dict.fromkeys(SEQUENCES, "sequence"),
+    **dict.fromkeys(NUMERIC, "number"),
+}
+_LITERALS: Mapping[type, Kind] = {bool: "bool", int: "number", float: "number", str: "text"}
+_DISPLAYS: Mapping[type, Kind] = {
+    ast.Compare: "bool",
+    ast.JoinedStr: "text",
+    **dict.fromkeys((ast.List, ast.Tuple, ast.Set, *_COMPREHENSIONS), "sequence"),
+}
+_TAKE_SEQUENCES = frozenset(
+    {"len", "sum", "sorted", "list", "tuple", "enumerate", "zip", "reversed", "any", "all", "map", "filter"}
+)
+_TAKE_ANY = frozenset({"dist", "norm", "mean", "where"})
 _ARITHMETIC = (ast.Sub, ast.Div, ast.Pow, ast.FloorDiv, ast.Mod)
 _ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Module)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 BUILTINS = frozenset(dir(builtins))
 
 
@@ -135,6 +151,14 @@ def called(node: ast.Call) -> str:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name
     return ""
+
+
+def _argument(call: ast.Call) -> Kind | None:
+    """Return the kind of a call's arguments, by the name of what is called."""
+    name = called(call)
+    if name in _TAKE_SEQUENCES or (name in ("min", "max") and len(call.args) == 1):
+        return "sequence"
+    return "number" if name in NUMERIC - _TAKE_ANY else None
 
 
 class Kinds:
@@ -149,7 +173,9 @@ class Kinds:
                 self._learn(node)
 
     def _learn(self, node: ast.AST) -> None:
-        """Take from one node what it says about names: an assignment, a loop over a range, or a use that only a number allows."""
+        """Take from one node what it says about names: an assignment, a loop over a range, or a use that only a number
+        allows.
+        """
         match node:
             case (
                 ast.Assign(targets=[ast.Name(id=name)], value=value)
@@ -184,16 +210,12 @@ class Kinds:
 
     def _inherent(self, node: ast.expr) -> Kind | None:
         match node:
-            case ast.Constant(value=bool()) | ast.Compare() | ast.UnaryOp(op=ast.Not()):
-                return "bool"
-            case ast.Constant(value=int() | float()) | ast.UnaryOp():
-                return "number"
-            case ast.Constant(value=str()) | ast.JoinedStr():
-                return "text"
+            case ast.Constant(value=value):
+                return _LITERALS.get(type(value))
+            case ast.UnaryOp(op=op):
+                return "bool" if isinstance(op, ast.Not) else "number"
             case ast.Name(id=name):
                 return self.known.get(name)
-            case ast.List() | ast.Tuple() | ast.ListComp() | ast.GeneratorExp() | ast.Set() | ast.SetComp():
-                return "sequence"
             case ast.BinOp(left=left, op=op, right=right):
                 return self._arithmetic(self._inherent(left), op, self._inherent(right))
             case ast.IfExp(body=body, orelse=orelse):
@@ -203,17 +225,8 @@ class Kinds:
             case ast.Subscript(value=value, slice=ast.Slice()):
                 return self._inherent(value)
             case ast.Call():
-                name = called(node)
-                return (
-                    "number"
-                    if name in NUMERIC
-                    else "sequence"
-                    if name in SEQUENCES
-                    else "bool"
-                    if name in TESTS
-                    else None
-                )
-        return None
+                return _RESULTS.get(called(node))
+        return _DISPLAYS.get(type(node))
 
     def _arithmetic(self, left: Kind | None, op: ast.operator, right: Kind | None) -> Kind | None:
         for kind in ("text", "sequence"):
@@ -233,6 +246,13 @@ class Kinds:
                 return "number"
             case ast.UnaryOp() | ast.BoolOp():
                 return "bool"
+            case ast.Call(func=func) as call if func is not node:
+                return _argument(call)
+            case around:
+                return self._place(around, node)
+
+    def _place(self, around: ast.AST | None, node: ast.expr) -> Kind | None:
+        match around:
             case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) if test is node:
                 return "bool"
             case ast.For(iter=iterable) | ast.comprehension(iter=iterable) if iterable is node:
@@ -241,12 +261,6 @@ class Kinds:
                 return "number"
             case ast.Subscript(slice=index) if index is node:
                 return "number"
-            case ast.Call(func=func, args=args) as call if func is not node:
-                name = called(call)
-                if name in ("len", "sum", "sorted", "list", "tuple", "enumerate", "zip", "reversed", "any", "all"):
-                    return "sequence"
-                plain = name in NUMERIC and (len(args) > 1 or name not in ("min", "max"))
-                return "number" if plain and name not in ("dist", "norm", "mean", "where") else None
         return None
 
     @cached_property
@@ -286,7 +300,9 @@ class Kinds:
         return at
 
     def visible(self, node: ast.AST) -> set[str]:
-        """Return the names that have a value where ``node`` stands, as far as the order of the text tells. Builtins are not among them."""
+        """Return the names that have a value where ``node`` stands, as far as the order of the text tells. Builtins are
+        not among them.
+        """
         place = self.module.span(node)[0] if isinstance(node, ast.expr | ast.stmt) else 0
         found: set[str] = set()
         at: ast.AST | None = node
@@ -295,7 +311,7 @@ class Kinds:
             around = self.module.above.get(at)
             if isinstance(around, _COMPREHENSIONS):
                 head = isinstance(at, ast.comprehension)
-                if not head or self.module.above[at] is around and at is not around.generators[0]:
+                if not head or (self.module.above[at] is around and at is not around.generators[0]):
                     found.update(name for _, name in self._bindings.get(around, ()))
             elif isinstance(around, _SCOPES):
                 late = inside and not isinstance(around, ast.ClassDef)

@@ -1,7 +1,7 @@
 """`builtin/mutate`: typed edits of the syntax tree, in the tradition of genetic programming.
 
-Every move keeps to the evolvable text and to the source of the place it changes. Insertions are nearly neutral: what they add has a small
-constant in it, which later steps of `builtin/tune` can grow.
+Every move keeps to the evolvable text and to the source of the place it changes. Insertions are nearly neutral: what
+they add has a small constant in it, which later steps of `builtin/tune` can grow.
 """
 
 from __future__ import annotations

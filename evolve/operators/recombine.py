@@ -62,7 +62,8 @@ def _spliced(parent: Program, donor: Program, rng: Random, step: float) -> tuple
 
 
 def constants(site: Site, donor: Site) -> Change | None:
-    """Move the parent's constants towards the donor's, or past them, wherever the two have the same statement otherwise.
+    """Move the parent's constants towards the donor's, or past them, wherever the two have the same statement
+    otherwise.
 
     Each constant is blended as in BLX-alpha crossover (Eshelman and Schaffer 1993), integers taken whole.
     """

@@ -1,8 +1,10 @@
-"""The inner search of `builtin/mutate`: the constants that an edit brought in are tried a few times before the edit is judged by its score.
+"""The inner search of `builtin/mutate`: the constants that an edit brought in are tried a few times before the edit is
+judged by its score.
 
-An edit is worth what it can become, not what its first constants make of it (Kommenda et al. 2013, "Effects of constant optimization by
-nonlinear least squares minimization in symbolic regression"). Here a (1+1) evolution strategy with mirrored steps (Brockhoff et al. 2010)
-does it: a step that fails is tried in the other direction, and the step size follows success.
+An edit is worth what it can become, not what its first constants make of it (Kommenda et al. 2013, "Effects of
+constant optimization by nonlinear least squares minimization in symbolic regression"). Here a (1+1) evolution
+strategy with mirrored steps (Brockhoff et al. 2010) does it: a step that fails is tried in the other direction, and
+the step size follows success.
 """
 
 from __future__ import annotations

@@ -64,7 +64,9 @@ class Site:
 
     @cached_property
     def statements(self) -> tuple[tuple[ast.stmt, ...], ...]:
-        """The runs of neighbouring statements, each on lines of its own, that may be moved about: no definitions, imports or returns."""
+        """The runs of neighbouring statements, each on lines of its own, that may be moved about: no definitions,
+        imports or returns.
+        """
         found = []
         for node in ast.walk(self.module.tree):
             for name in ("body", "orelse", "finalbody"):

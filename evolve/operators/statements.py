@@ -33,7 +33,9 @@ def _within(site: Site, start: int, stop: int) -> list[Number]:
 
 
 def _varied(site: Site, node: ast.stmt) -> str | None:
-    """Return the lines of a statement with its constants changed: a copy of something is of use when it does something else."""
+    """Return the lines of a statement with its constants changed: a copy of something is of use when it does something
+    else.
+    """
     place = site.module.lines(node)
     if place is None:
         return None
@@ -193,9 +195,11 @@ def _ranges(site: Site, args: list[str]) -> list[str]:
 
 
 def fission(site: Site) -> Change | None:
-    """Split a loop that runs a fixed number of times into two in a row that share the turns; each can then go its own way.
+    """Split a loop that runs a fixed number of times into two in a row that share the turns; each can then go its own
+    way.
 
-    Either each takes its part of the range, which changes nothing, or the number is changed in all of its body to the part's size.
+    Either each takes its part of the range, which changes nothing, or the number is changed in all of its body to
+    the part's size.
     """
     found = []
     for run in site.statements:
@@ -255,7 +259,9 @@ _MAPS = ("v * F", "v + C", "v + C * i")
 
 
 def again(site: Site) -> Change | None:
-    """Apply one of the file's own functions to a value: to its own result once more, or to a variable that is then overwritten."""
+    """Apply one of the file's own functions to a value: to its own result once more, or to a variable that is then
+    overwritten.
+    """
     functions = [n for n in ast.walk(site.module.tree) if isinstance(n, ast.FunctionDef)]
     names = {f.name: len(f.args.args) for f in functions}
     node = _any(site)

@@ -1,7 +1,9 @@
-"""Working on the evolvable text of a Python program: nodes with their place in the source, and edits of just that place.
+"""Working on the evolvable text of a Python program: nodes with their place in the source, and edits of just that
+place.
 
-An edit replaces the text of one expression or of whole lines of statements, so comments and formatting elsewhere survive and a diff shows
-what was changed. All places are byte offsets into the UTF-8 text, as the syntax tree has them.
+An edit replaces the text of one expression or of whole lines of statements, so comments and formatting elsewhere
+survive and a diff shows what was changed. All places are byte offsets into the UTF-8 text, as the syntax tree has
+them.
 """
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ _ATOMS = (
     ast.Set,
     ast.SetComp,
 )
+LARGEST_NUMBER = 2.0**53
+"""Constants from here on are left alone: not every integer of this size is a float, and infinity is no literal."""
+DEEPEST = 200
 _UNTOUCHED = (ast.JoinedStr, ast.expr_context, ast.pattern, ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal)
 
 
@@ -66,8 +71,9 @@ class Module:
 
     @cached_property
     def nodes(self) -> tuple[ast.AST, ...]:
-        """The expressions and statements that may change, in the order of the text. Annotations, decorators, patterns and what
-        stands in f-strings are left out: their places are not reliable, or their text is not a value's."""
+        """The expressions and statements that may change, in the order of the text. Annotations, decorators, patterns
+        and what stands in f-strings are left out: their places are not reliable, or their text is not a value's.
+        """
         return tuple(self._walk(self.tree))
 
     def _walk(self, node: ast.AST) -> Iterator[ast.AST]:
@@ -136,8 +142,7 @@ class Module:
         if (
             isinstance(node, _ATOMS)
             or _plain(text)
-            or isinstance(node, ast.GeneratorExp | ast.Tuple)
-            and text.startswith("(")
+            or (isinstance(node, ast.GeneratorExp | ast.Tuple) and text.startswith("("))
         ):
             return text
         return f"({text})"
@@ -158,7 +163,9 @@ class Module:
         return self.data[self._lines[node.lineno - 1] : self.offset(node.lineno, node.col_offset)].decode()
 
     def block(self, node: ast.stmt, indent: str) -> str | None:
-        """Return the lines of a statement indented by ``indent``, or None where a text over several lines forbids to shift them."""
+        """Return the lines of a statement indented by ``indent``, or None where a text over several lines forbids to
+        shift them.
+        """
         place = self.lines(node)
         if place is None:
             return None
@@ -184,9 +191,11 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A numeric constant in the text: where it stands and what it is. ``tight`` means that a sign needs parentheses there.
+    """A numeric constant in the text: where it stands and what it is. ``tight`` means that a sign needs parentheses
+    there.
 
-    ``group`` names the loop or other statement around it, outermost first, so that equal numbers can be changed together near and far.
+    ``group`` names the loop or other statement around it, outermost first, so that equal numbers can be changed
+    together near and far.
     """
 
     path: str
@@ -235,9 +244,20 @@ def modules(sources: Sources) -> tuple[Module, ...]:
             continue
         text = blocks.join(segments)
         tree = normal.parse(text)
-        if tree is not None and not text.startswith("\ufeff"):
+        if tree is not None and not text.startswith("\ufeff") and not _deep(tree):
             found.append(Module(path, text, tree, segments))
     return tuple(found)
+
+
+def _deep(tree: ast.AST) -> bool:
+    """Whether a tree is nested so deep that walking it by recursion could fail."""
+    stack = [(tree, 0)]
+    while stack:
+        node, depth = stack.pop()
+        if depth > DEEPEST:
+            return True
+        stack.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
+    return False
 
 
 def numbers(module: Module) -> tuple[Number, ...]:
@@ -246,6 +266,8 @@ def numbers(module: Module) -> tuple[Number, ...]:
     for node in module.nodes:
         value = node.value if isinstance(node, ast.Constant) else None
         if not isinstance(node, ast.Constant) or not isinstance(value, int | float) or isinstance(value, bool):
+            continue
+        if not abs(value) < LARGEST_NUMBER:
             continue
         parent = module.above[node]
         place: ast.expr = node
@@ -272,7 +294,9 @@ def _statements(module: Module, node: ast.AST) -> tuple[int, ...]:
 
 
 def checked(parent: Sources, path: str, text: str | None) -> Sources | None:
-    """Return the parent's sources with the file at ``path`` replaced, or None where that is no program of the same frozen text."""
+    """Return the parent's sources with the file at ``path`` replaced, or None where that is no program of the same
+    frozen text.
+    """
     if text is None:
         return None
     child = {**parent, path: text}

@@ -1,8 +1,9 @@
 """`builtin/tune`: finds the numeric constants of the evolvable text and steps several at once.
 
-The step size is part of the program's traits: a child inherits its parent's, multiplied by a log-normal factor (self-adaptation, Beyer and
-Schwefel 2002, "Evolution strategies: a comprehensive introduction", section 4), and it shrinks while attempts on one parent fail. Where a
-child beats its parent, an inner CMA-ES (Hansen 2016, "The CMA evolution strategy: a tutorial") searches on over its constants.
+The step size is part of the program's traits: a child inherits its parent's, multiplied by a log-normal factor
+(self-adaptation, Beyer and Schwefel 2002, "Evolution strategies: a comprehensive introduction", section 4), and it
+shrinks while attempts on one parent fail. Where a child beats its parent, an inner CMA-ES (Hansen 2016, "The CMA
+evolution strategy: a tutorial") searches on over its constants.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from evolve import blocks, normal
-from evolve.operators.syntax import Edit, Module, Number, checked, modules, numbers
+from evolve.operators.syntax import LARGEST_NUMBER, Edit, Number, checked, modules, numbers
 from evolve.records import Draft, Evaluation, Proposal, Sources, Task
 from evolve.seams import Points, Stop
 
@@ -45,6 +46,8 @@ class Constants:
 
     def with_values(self, values: Mapping[int, int | float]) -> Sources | None:
         """Return the sources with the numbers at the given positions replaced, or None where that is no program."""
+        if not all(abs(value) < LARGEST_NUMBER for value in values.values()):
+            return None
         by_path: dict[str, list[Edit]] = {}
         for position, value in values.items():
             number = self.numbers[position]
@@ -55,7 +58,9 @@ class Constants:
         return child
 
     def alike(self, position: int, rng: Random) -> list[int]:
-        """Return the positions of numbers to change together: this one alone, or those equal to it, as near as chance has it."""
+        """Return the positions of numbers to change together: this one alone, or those equal to it, as near as chance
+        has it.
+        """
         number = self.numbers[position]
         depth = rng.randrange(-1, len(number.group) + 1)
         if depth < 0:
@@ -73,7 +78,9 @@ class Constants:
 
 
 def constants(sources: Sources, language: str) -> Constants:
-    """Find the numbers of a program's evolvable text: from the syntax tree of Python, by their looks in other languages."""
+    """Find the numbers of a program's evolvable text: from the syntax tree of Python, by their looks in other
+    languages.
+    """
     parsed = {module.path: module for module in modules(sources)} if language == "python" else {}
     found: list[Number] = []
     for path, segments in sorted(blocks.segments(sources).items()):
@@ -106,13 +113,17 @@ def _rewritten(text: str, edits: Sequence[Edit]) -> str:
 
 
 def scale(value: float) -> float:
-    """Return the size of a step of 1 for a constant: its own size, but at least 0.1, unless it was written small on purpose."""
+    """Return the size of a step of 1 for a constant: its own size, but at least 0.1, unless it was written small on
+    purpose.
+    """
     size = abs(value)
     return size if 0 < size < 0.005 else max(size, 0.1)
 
 
 class Tune:
-    """The arm: a draft steps a few constants, and a child that is better than its parent is searched around with CMA-ES."""
+    """The arm: a draft steps a few constants, and a child that is better than its parent is searched around with
+    CMA-ES.
+    """
 
     def draft(self, proposal: Proposal, task: Task) -> Draft:
         """Return the parent with some of its constants stepped.
@@ -149,7 +160,9 @@ def promising(proposal: Proposal, task: Task, evaluation: Evaluation) -> bool:
 
 
 def step_size(proposal: Proposal, rng: Random) -> float:
-    """Return the step size for one child: the lineage's, smaller with each attempt on this parent that did not gain, times a chance factor."""
+    """Return the step size for one child: the lineage's, smaller with each attempt on this parent that did not gain,
+    times a chance factor.
+    """
     inherited = float(proposal.parent.traits.get("step", STEP))
     failed = proposal.tried - proposal.gained
     return min(max(inherited * 0.97**failed * math.exp(0.4 * rng.gauss(0, 1)), SMALLEST), LARGEST)
@@ -191,10 +204,11 @@ def integer_step(value: float, rng: Random) -> int:
 
 
 def search(child: Draft, evaluation: Evaluation, task: Task, rng: Random) -> Points:
-    """Yield points of a CMA-ES over the child's real constants; equal ones are one coordinate or several, as chance has it.
+    """Yield points of a CMA-ES over the child's real constants; equal ones are one coordinate or several, as chance has
+    it.
 
-    Ends when a whole generation failed, or when some generations in a row brought nothing better: neither a best point nor, where
-    a lucky early one stands, a better median.
+    Ends when a whole generation failed, or when some generations in a row brought nothing better: neither a best
+    point nor, where a lucky early one stands, a better median.
     """
     found = constants(child.sources, task.language)
     groups = _groups(found, rng)
