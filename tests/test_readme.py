@@ -24,7 +24,7 @@ def described() -> dict[str, str]:
 def on_disk() -> set[str]:
     """Return what the map must name: top-level folders, and the modules and subpackages of the package."""
     folders = {f"{path.name}/" for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))}
-    folders -= {"build/", "dist/"} | {f"{path.name}/" for path in ROOT.glob("*.egg-info")}
+    folders -= {"evolve/", "build/", "dist/"} | {f"{path.name}/" for path in ROOT.glob("*.egg-info")}
     package = ROOT / "evolve"
     modules = {f"evolve/{path.name}" for path in package.glob("*.py")}
     packages = {f"evolve/{path.parent.name}/" for path in package.glob("*/__init__.py")}
