@@ -55,15 +55,17 @@ def look_as(plan: Mapping[str, Any]) -> None:
         LIBC.setfsuid(plan["uid"])
 
 
-def confine(plan: Mapping[str, Any]) -> None:
+def confine(plan: Mapping[str, Any], status: int) -> None:
     """Confine this process and all it will start, in the order in which each step still has the rights it needs.
+
+    Says ``ready`` on ``status`` when all is in force and closes it: before that, no failure is the candidate's.
 
     Raises:
         OSError: if a layer that the plan names cannot be put in force.
     """
     os.setsid()
     keeper = os.getppid()
-    _close_all_but({0, 1, 2, *plan["fds"]})
+    _close_all_but({0, 1, 2, status, *plan["fds"]})
     ruleset = _ruleset(plan["landlock"]) if plan["landlock"] else None
     os.chdir(plan["scratch_folder"])
     if plan["uid"] is not None:
@@ -84,6 +86,8 @@ def confine(plan: Mapping[str, Any]) -> None:
     if plan["seccomp"]:
         _filter(plan["seccomp"])
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    os.write(status, b"ready %d\n" % os.getpid())
+    os.close(status)
 
 
 def _close_all_but(wanted: set[int]) -> None:

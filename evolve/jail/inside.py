@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TICK = 0.02
 """Seconds between two looks at the tree: what it can do too much is what it can do in that time."""
 
-PATIENCE = 2.0
+PATIENCE = 8.0
 """Seconds that killing may take before the keeper gives up, which only a process stuck in the kernel can cause."""
 
 
@@ -74,14 +74,36 @@ class Keeper:
             measure.kill(-1)
             self.reap(block=True)
             return
+        if self.plan["uid"] is not None:
+            self._kill_user(self.plan["uid"])
         end = time.monotonic() + PATIENCE
+        measure.kill_group(self.runner)
+        self._freeze(end)
         while time.monotonic() < end:
-            measure.kill_group(self.runner)
             for pid in self.tree.pids():
                 measure.kill(pid)
             if self.reap(block=False):
                 return
             time.sleep(0.0005)
+
+    def _freeze(self, end: float) -> None:
+        """Stop all processes before any is killed: a stopped one still counts against its user's limit, so no flood refills."""
+        stopped: set[int] = set()
+        while fresh := set(self.tree.pids()) - stopped:
+            if time.monotonic() > end:
+                return
+            for pid in fresh:
+                measure.stop(pid)
+            stopped |= fresh
+
+    def _kill_user(self, uid: int) -> None:
+        """End all processes of the jail's own user at once, which no amount of forking outruns."""
+        child = os.fork()
+        if not child:
+            os.setresuid(uid, uid, uid)
+            measure.kill(-1)
+            os._exit(0)
+        os.waitpid(child, 0)
 
     def tell(self, text: str) -> None:
         """Write a line to the judge; without a judge there is nothing left to do but to go."""
@@ -107,13 +129,12 @@ def main(plan: Mapping[str, Any], control: int, status: int) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        confine.confine(plan)
+        confine.confine(plan, status)
         return
     for number in plan["fds"]:
         os.close(number)
     confine.look_as(plan)
     keeper = Keeper(plan, status, runner)
-    keeper.tell(f"ready {runner}")
     why = keeper.watch(control, bell)
     keeper.tree.sample()
     keeper.kill()

@@ -23,7 +23,7 @@ from evolve.jail.packages import visible
 from evolve.jail.view import reachable, view
 from evolve.records import Limits
 
-_GRACE = 3.0
+_GRACE = 10.0
 """Seconds for the keeper to end the jail before it is killed itself."""
 
 _LAST_WORD = 0.25
@@ -197,9 +197,14 @@ class Jail:
             self._channel.settle(_LAST_WORD)
         self._kill()
         if self._channel.ready is None:
-            raise IsolationError(f"the jail did not start: {self._channel.tail.text().strip() or 'no word from it'}")
+            raise IsolationError(f"the jail did not start: {self._last_words()}")
         self._end = self._end or self._diagnose(self._channel.ended)
         raise self._end
+
+    def _last_words(self) -> str:
+        assert self._channel is not None
+        lines = self._channel.tail.text().strip().splitlines()
+        return lines[-1] if lines else "not a word from it"
 
     def _diagnose(self, ended: Ended | None) -> JailEnded:
         """Say in the candidate's terms how its jail ended."""

@@ -11,6 +11,7 @@ import marshal
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -150,9 +151,20 @@ def _rlimits(level: Level, limits: Limits, uid: int | None) -> dict[str, int]:
         "RLIMIT_MEMLOCK": 0,
         "RLIMIT_MSGQUEUE": 0,
     }
-    if uid is not None or level == "namespaces":
-        bounds["RLIMIT_NPROC"] = limits.processes
+    # The kernel counts all that a user runs. Where the user is not the jail's own, the watchdog counts, and this stops a flood.
+    own = uid is not None or level == "namespaces"
+    bounds["RLIMIT_NPROC"] = limits.processes if own else _tasks() + 4 * limits.processes
     return bounds
+
+
+def _tasks() -> int:
+    """Return how many processes and threads this user runs, as far as /proc tells."""
+    count, user = 0, os.geteuid()
+    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
+        with suppress(OSError):
+            if name.isdigit() and os.stat(f"/proc/{name}").st_uid == user:
+                count += os.stat(f"/proc/{name}/task").st_nlink - 2
+    return count or 4096
 
 
 def _seccomp(level: Level, owner: Owner) -> bytes:

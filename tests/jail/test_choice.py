@@ -73,6 +73,33 @@ def test_without_namespaces(user):
     assert "cannot be had" in found["namespaces"]
 
 
+FLOOD = """
+import os, sys, time
+from evolve.jail import JailEnded
+from tests.jail.inmate import opened
+from tests.jail.test_jail import FLOOD
+with opened("rlimits") as inmate:
+    try: inmate.run(FLOOD, 4)
+    except JailEnded as ended: print(ended.detail)
+time.sleep(0.1)
+print(len([name for name in filter(str.isdigit, os.listdir("/proc")) if os.stat("/proc/" + name).st_uid == os.getuid()]))
+"""
+
+
+@needs_root
+def test_a_flood_of_processes_at_rlimits_as_an_ordinary_user():
+    """The hardest case: no namespace to end, no user to kill, and sessions that the flood leaves."""
+    done = subprocess.run(
+        ordinary.as_nobody([sys.executable, "-c", FLOOD]),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert "over 24 processes" in done.stdout, done.stderr
+    assert done.stdout.split()[-1] == "1"
+
+
 def test_an_unknown_level():
     with pytest.raises(IsolationError, match="none of auto"):
         choose("strong")

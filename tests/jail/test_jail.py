@@ -128,10 +128,14 @@ def test_an_endless_call_is_stopped_at_its_deadline(level):
 
 
 @pytest.mark.parametrize(
-    "source", ["while True: pass", "import signal; signal.signal(24, signal.SIG_IGN)\nwhile True: pass"]
+    ("level", "source"),
+    [
+        ("landlock", "while True: pass"),
+        ("namespaces", "import signal; signal.signal(24, signal.SIG_IGN)\nwhile True: pass"),
+    ],
 )
-def test_cpu_seconds(isolated, source):
-    with opened(isolated, replace(SMALL, cpu_seconds=1)) as inmate:
+def test_cpu_seconds(level, source):
+    with opened(level, replace(SMALL, cpu_seconds=1)) as inmate:
         ended = ends(inmate, source)
         assert ended.status == "timeout"
         assert "CPU" in ended.detail
@@ -219,6 +223,24 @@ def test_processes(level):
     )
     with opened(level) as inmate:
         assert "processes" in (why := outcome(inmate, source)) or int(why) <= SMALL.processes
+
+
+FLOOD = """
+import os, time
+end = time.monotonic() + 5
+while time.monotonic() < end:
+    try: os.fork() or os.setsid()
+    except OSError: pass
+os._exit(0)
+"""
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_a_flood_of_processes_is_ended(isolated):
+    with opened(isolated) as inmate:
+        start = time.monotonic()
+        ends(inmate, FLOOD, 1.0)
+        assert time.monotonic() - start < 5
 
 
 def test_scratch_is_bounded(isolated):
