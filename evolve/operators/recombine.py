@@ -9,10 +9,11 @@ from random import Random
 
 from evolve import normal
 from evolve.operators.expressions import graft
+from evolve.operators.mutate import LONGEST
 from evolve.operators.site import Change, Site
 from evolve.operators.syntax import Edit, Number, checked, modules
 from evolve.operators.tune import STEP
-from evolve.records import Draft, Program, Proposal, Task
+from evolve.records import Draft, Program, Proposal, Sources, Task
 from evolve.seams import Stop
 
 _TRIES = 60
@@ -38,17 +39,14 @@ class Recombine:
         before = normal.digest(parent.sources, task.language)
         for _ in range(_TRIES):
             donor = rng.choice(others)
-            change, path = _spliced(parent, donor, rng, step)
-            if change is None:
-                continue
-            sources = checked(parent.sources, path, change[0])
+            sources, note = _spliced(parent, donor, rng, step)
             if sources is not None and normal.digest(sources, task.language) != before:
-                return Draft(sources, f"{change[1]} of {donor.digest[:10]}", dict(parent.traits))
+                return Draft(sources, f"{note} of {donor.digest[:10]}", dict(parent.traits))
         raise Stop("draft", "nothing of the inspirations fits and differs")
 
 
-def _spliced(parent: Program, donor: Program, rng: Random, step: float) -> tuple[tuple[str, str] | None, str]:
-    """Return one file of the parent with something of the donor's in it, and what that was; and the file's path."""
+def _spliced(parent: Program, donor: Program, rng: Random, step: float) -> tuple[Sources | None, str]:
+    """Return the parent with something of the donor's in one file, and what that was; None where the two do not fit."""
     mine, theirs = modules(parent.sources), modules(donor.sources)
     if not mine or not theirs:
         raise Stop("draft", "no evolvable Python that parses")
@@ -58,7 +56,9 @@ def _spliced(parent: Program, donor: Program, rng: Random, step: float) -> tuple
     splice = rng.choices(list(SPLICES), list(SPLICES.values()))[0]
     change = splice(Site(here, rng, step), Site(there, rng, step))
     text = here.apply(change.edits) if change is not None else None
-    return ((text, change.note) if change is not None and text is not None else None), here.path
+    if change is None or text is None or len(text) > max(LONGEST, len(here.data)):
+        return None, ""
+    return checked(parent.sources, here.path, text), change.note
 
 
 def constants(site: Site, donor: Site) -> Change | None:
@@ -94,24 +94,15 @@ def _skeletons(site: Site) -> list[tuple[str, tuple[Number, ...]]]:
     found = []
     for node in site.module.nodes:
         if isinstance(node, ast.stmt) and (numbers := by_place.get(site.module.span(node)[0])):
-            start, stop = numbers[0].start, numbers[-1].stop
-            first = site.module.span(node)[0]
-            text, at = [], min(first, start)
+            parts, at = [], site.module.span(node)[0]
             for number in numbers:
-                text.append(site.module.data[at : number.start].decode())
+                parts.append(site.module.data[at : number.start].decode())
                 at = number.stop
-            whole = "i" if all(n.whole for n in numbers) else ",".join("i" if n.whole else "f" for n in numbers)
-            tail = (
-                site.module.data[at:stop].decode()
-                if isinstance(node, ast.For | ast.If | ast.While)
-                else _rest(site, node, at)
-            )
-            found.append(("#".join(text) + "#" + tail + whole, tuple(numbers)))
+            if not hasattr(node, "body"):
+                parts.append(site.module.data[at : site.module.span(node)[1]].decode())
+            kinds = "".join("i" if number.whole else "f" for number in numbers)
+            found.append((f"{kinds} {'#'.join(parts)}", tuple(numbers)))
     return found
-
-
-def _rest(site: Site, node: ast.stmt, at: int) -> str:
-    return site.module.data[at : site.module.span(node)[1]].decode()
 
 
 def function(site: Site, donor: Site) -> Change | None:
@@ -135,9 +126,14 @@ def function(site: Site, donor: Site) -> Change | None:
 
 
 def _functions(site: Site) -> Mapping[str, ast.FunctionDef]:
-    body = [*site.module.tree.body, *(s for c in site.module.tree.body if isinstance(c, ast.ClassDef) for s in c.body)]
-    found = [n for n in body if isinstance(n, ast.FunctionDef) and site.module.editable(n) and site.module.lines(n)]
-    return {n.name: n for n in found}
+    owners = {"": site.module.tree.body}
+    owners |= {f"{node.name}.": node.body for node in site.module.tree.body if isinstance(node, ast.ClassDef)}
+    return {
+        owner + node.name: node
+        for owner, body in owners.items()
+        for node in body
+        if isinstance(node, ast.FunctionDef) and site.module.editable(node) and site.module.lines(node)
+    }
 
 
 def _needed(theirs: Mapping[str, ast.FunctionDef], name: str, mine: Mapping[str, ast.FunctionDef]) -> list[str]:

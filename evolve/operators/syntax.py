@@ -275,9 +275,8 @@ def numbers(module: Module) -> tuple[Number, ...]:
             place, value, parent = parent, -value, module.above[parent]
         if not module.editable(place):
             continue
-        tight = isinstance(parent, ast.Attribute) or (
-            isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow) and parent.left is place
-        )
+        power = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow) and parent.left is place
+        tight = (power or isinstance(parent, ast.Attribute)) and not module.enclosed(place)
         index = isinstance(parent, ast.Subscript | ast.Slice)
         found.append(Number(module.path, *module.span(place), value, tight, index, _statements(module, node)))
     return tuple(found)

@@ -197,6 +197,21 @@ def _integers(text: str) -> list[int]:
     return [n.value for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Constant) and type(n.value) is int]
 
 
+def test_signs_keep_their_parentheses_and_no_more() -> None:
+    sources: Sources = {"a.py": "x = 0.1 ** 2 + (-0.1) ** 2 - f(-0.1).y\n"}
+    for seed in range(60):
+        draft = drafted("builtin/tune", sources, seed)
+        assert draft is not None
+        sources = draft.sources
+        match ast.parse(sources["a.py"]).body[0]:
+            case ast.Assign(value=ast.BinOp(left=ast.BinOp(left=left, right=right))):
+                assert isinstance(left, ast.BinOp)
+                assert isinstance(left.op, ast.Pow)
+                assert isinstance(right, ast.BinOp)
+                assert isinstance(right.op, ast.Pow)
+    assert "((" not in sources["a.py"]
+
+
 def test_step_sizes_are_inherited_and_shrink_with_failure() -> None:
     tune = BUILTIN["builtin/tune"]
     parent = program(CORPUS["rings"], step=0.1)
