@@ -202,8 +202,7 @@ class Jail:
         raise self._end
 
     def _last_words(self) -> str:
-        assert self._channel is not None
-        lines = self._channel.tail.text().strip().splitlines()
+        lines = self._channel.tail.text().strip().splitlines() if self._channel else []
         return lines[-1] if lines else "not a word from it"
 
     def _diagnose(self, ended: Ended | None) -> JailEnded:

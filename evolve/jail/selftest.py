@@ -18,6 +18,7 @@ from types import MappingProxyType
 
 from evolve.errors import IsolationError
 from evolve.jail.channel import JailEnded
+from evolve.jail.home import home
 from evolve.jail.jail import Jail
 from evolve.jail.levels import Confinement, layers
 from evolve.records import Level, Limits
@@ -74,7 +75,7 @@ class Lab:
         self._stack = ExitStack()
         self._jail: Jail | None = None
         self.token = "canary-" + secrets.token_hex(8)
-        self.folder = Path(tempfile.mkdtemp(prefix="evolve-selftest-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="selftest-", dir=home()))
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.folder.chmod(0o755)
         self.victim = subprocess.Popen(
