@@ -1,7 +1,7 @@
 """How candidates are confined on this machine: the level, why no stronger one, and the layers in force.
 
-``namespaces``, ``landlock`` and ``rlimits`` were run on Linux: as root, as an ordinary user, and without namespaces as in Docker's
-default profile. macOS has ``rlimits`` alone, without the watchdog's measurements, and was never run.
+``namespaces``, ``landlock`` and ``rlimits`` were run on Linux: as root, as an ordinary user, and without namespaces as in
+Docker's default profile. macOS has ``rlimits`` alone, without the watchdog's measurements, and was never run.
 """
 
 from __future__ import annotations
