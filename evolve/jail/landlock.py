@@ -4,8 +4,8 @@ Needs no privileges and works in an ordinary container. What the kernel offers i
 5.13), moving files from 2, truncation from 3, TCP from 4, devices from 5, signals and abstract sockets from 6 (Linux 6.12).
 What an ABI leaves open `evolve.jail.seccomp` closes. The names and numbers are of linux/landlock.h.
 
-On the host's file system /dev/shm stays shut, because all users of the machine share it: what needs named semaphores there, such as
-the locks and pools of `multiprocessing`, works in namespaces only.
+On the host's file system /dev/shm stays shut, because all users of the machine share it: what needs named semaphores there, such
+as the locks and pools of `multiprocessing`, works in namespaces only.
 """
 
 from __future__ import annotations
