@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -11,7 +12,7 @@ from evolve.config import BudgetConfig, Config
 from evolve.executor import InlineExecutor
 from evolve.loop import Loop
 from evolve.records import Task
-from evolve.watch import Events, Lines, Live, clock, spark
+from evolve.watch import Events, Lines, Live, Watch, clock, spark
 
 
 def driven(task: Task, db: Path, watch: str) -> str:
@@ -25,7 +26,7 @@ def driven(task: Task, db: Path, watch: str) -> str:
         try:
             loop.start([("seed", task.initial)])
             console = Console(file=stream, force_terminal=True, width=110, color_system=None)
-            made = {
+            made: dict[str, Callable[[], Watch]] = {
                 "lines": lambda: Lines(loop, stream),
                 "events": lambda: Events(loop, stream),
                 "live": lambda: Live(loop, console),
