@@ -1,4 +1,6 @@
 import math
+import sys
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -6,21 +8,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evolve.executor.here import Here
+from evolve.judge.candidate import Candidate
 from evolve.judge.score import described, load, scored, seeded
-from evolve.records import Limits, Metric, Result, Task
+from evolve.records import Metric, Result
+from tests.archives import task
 
-TASK = Task(
-    name="toy", brief="", root=Path("."), entry="initial.py", language="python", initial={}, evaluator=Path("evaluate.py"),
-    harness=None, score=Metric("accuracy", "maximize", bounds=(0.0, 2.0)),
-    metrics={"loss": Metric("loss", "minimize", bounds=(0.0, None))},
-    limits=Limits(), packages=(), preload=(), data=(), baselines=(), search={}, allow_nonfinite=False, digest="0",
-)  # fmt: skip
+TASK = replace(
+    task(metrics=(Metric("loss", "minimize", bounds=(0.0, None)),)),
+    score=Metric("accuracy", "maximize", bounds=(0.0, 2.0)),
+)
+CANDIDATE = Candidate(TASK, {}, 0, Here(TASK, {}))
 
 
 @pytest.mark.parametrize(
     "score", [1, 1.0, np.float32(1), np.int64(1), Fraction(1), {"score": 1}, Result(1), Result(np.float64(1))]
 )
-def test_numbers_that_are_scores(score):
+def test_numbers_that_are_scores(score: object) -> None:
     seen = scored(TASK, score)
     assert (seen.status, type(seen.score), seen.score) == ("ok", float, 1.0)
 
@@ -45,16 +49,16 @@ def test_numbers_that_are_scores(score):
         ({"score": 1, "note": "x"}, TypeError, "'note' of type str"),
         ({"score": 1, "loss": -1}, ValueError, "'loss' = -1.0, outside"),
         ({"score": 1, "loss": math.nan}, ValueError, "'loss' = nan"),
-        (Result(1, feedback=None), TypeError, "feedback"),
-        (Result(1, artifacts={"a": 1}), TypeError, "artifact 'a' of type int"),
+        (Result(1, feedback=None), TypeError, "feedback"),  # type: ignore[arg-type]
+        (Result(1, artifacts={"a": 1}), TypeError, "artifact 'a' of type int"),  # type: ignore[dict-item]
     ],
 )
-def test_what_is_no_score(returned, error, says):
+def test_what_is_no_score(returned: object, error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         scored(TASK, returned)
 
 
-def test_a_dict_may_hold_everything():
+def test_a_dict_may_hold_everything() -> None:
     seen = scored(
         TASK,
         {
@@ -74,25 +78,25 @@ def test_a_dict_may_hold_everything():
     ]
 
 
-def test_seed_is_passed_where_it_is_declared():
-    assert seeded(lambda candidate: candidate)("c", 3) == "c"
-    assert seeded(lambda candidate, seed: seed)("c", 3) == 3
-    assert seeded(lambda candidate, *, seed=0: seed)("c", 3) == 3
-    assert seeded(lambda candidate, depth=0: depth)("c", 3) == 0
+def test_seed_is_passed_where_it_is_declared() -> None:
+    assert seeded(lambda candidate: candidate)(CANDIDATE, 3) is CANDIDATE
+    assert seeded(lambda candidate, seed: seed)(CANDIDATE, 3) == 3
+    assert seeded(lambda candidate, *, seed=0: seed)(CANDIDATE, 3) == 3
+    assert seeded(lambda candidate, depth=0: depth)(CANDIDATE, 3) == 0
 
 
-def test_helpers_beside_the_script_can_be_imported(tmp_path, monkeypatch):
-    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+def test_helpers_beside_the_script_can_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "helper_of_this_task.py").write_text("N = 4")
     (tmp_path / "evaluate.py").write_text("import helper_of_this_task as h\ndef evaluate(c):\n    return h.N\n")
-    assert load(tmp_path / "evaluate.py")(None, 0) == 4
+    assert load(tmp_path / "evaluate.py")(CANDIDATE, 0) == 4
 
 
-def test_a_traceback_shows_the_script_alone(tmp_path):
+def test_a_traceback_shows_the_script_alone(tmp_path: Path) -> None:
     script = tmp_path / "evaluate.py"
-    script.write_text("def evaluate(candidate):\n    return candidate['x']\n")
+    script.write_text("def evaluate(candidate):\n    return candidate.sources['x']\n")
     with pytest.raises(KeyError) as caught:
-        load(script)({}, 0)
+        load(script)(CANDIDATE, 0)
     text = described(caught.value)
-    assert text.endswith("return candidate['x']\n           ~~~~~~~~~^^^^^\nKeyError: 'x'")
+    assert text.endswith("return candidate.sources['x']\n           ~~~~~~~~~~~~~~~~~^^^^^\nKeyError: 'x'")
     assert "/score.py" not in text

@@ -1,10 +1,12 @@
 import math
 import struct
-from collections import Counter, OrderedDict, namedtuple
+from collections import Counter, OrderedDict
 from contextlib import suppress
 from enum import IntEnum
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,7 +34,7 @@ numbers = (
 arrays = npst.arrays(numbers | npst.complex_number_dtypes(sizes=(64, 128)), npst.array_shapes(min_dims=0, min_side=0))
 
 
-def same(a, b):
+def same(a: Any, b: Any) -> bool:
     """Equal, and of the same types all the way down."""
     assert type(a) is type(b)
     if isinstance(a, list | tuple):
@@ -43,12 +45,12 @@ def same(a, b):
 
 
 @given(values)
-def test_plain_values_come_back_with_their_types(value):
+def test_plain_values_come_back_with_their_types(value: object) -> None:
     assert same(wire.decode(wire.encode(value)), value)
 
 
 @given(arrays)
-def test_arrays_come_back(array):
+def test_arrays_come_back(array: npt.NDArray[np.generic]) -> None:
     back = wire.decode(wire.encode([array], nonfinite=True), nonfinite=True)[0]
     assert (type(back), back.dtype, back.shape) == (np.ndarray, array.dtype.newbyteorder("="), array.shape)
     assert back.tobytes() == array.astype(back.dtype).tobytes()
@@ -59,7 +61,7 @@ def test_arrays_come_back(array):
     "array",
     [np.arange(6).reshape(2, 3).T, np.arange(10)[::3], np.zeros((3, 0)), np.float32(1) * np.ones(3), np.array(True)],
 )
-def test_arrays_of_any_memory_layout(array):
+def test_arrays_of_any_memory_layout(array: npt.NDArray[np.generic]) -> None:
     back = wire.decode(wire.encode(array))
     np.testing.assert_array_equal(back, array)
     assert back.dtype == array.dtype
@@ -67,14 +69,14 @@ def test_arrays_of_any_memory_layout(array):
 
 @given(st.binary(max_size=200))
 @settings(max_examples=300)
-def test_arbitrary_bytes_raise_nothing_but_wire_errors(data):
+def test_arbitrary_bytes_raise_nothing_but_wire_errors(data: bytes) -> None:
     with suppress(wire.WireError):
         wire.decode(data)
 
 
 @given(values | arrays, st.data())
 @settings(max_examples=300)
-def test_damaged_messages_raise_nothing_but_wire_errors(value, data):
+def test_damaged_messages_raise_nothing_but_wire_errors(value: object, data: st.DataObject) -> None:
     message = bytearray(wire.encode({"id": b"1", "value": value}, nonfinite=True))
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(0, len(message) - 1))
@@ -117,12 +119,12 @@ def array_message(dtype: bytes, shape: tuple[int, ...], data: bytes, tag: bytes 
         b"h" + struct.pack("<Q", 1) + b"x",
     ],
 )
-def test_hostile_messages_are_refused(message):
+def test_hostile_messages_are_refused(message: bytes) -> None:
     with pytest.raises(wire.WireError):
         wire.decode(message)
 
 
-def test_what_would_grow_beyond_its_bytes_is_refused(monkeypatch):
+def test_what_would_grow_beyond_its_bytes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "ITEMS", 10_000)
     empty = b"lv" + struct.pack("<Q", 0)
     count = 10_001
@@ -132,7 +134,9 @@ def test_what_would_grow_beyond_its_bytes_is_refused(monkeypatch):
         wire.encode([None] * count)
 
 
-Pair = namedtuple("Pair", "a b")
+class Pair(NamedTuple):
+    a: int
+    b: float
 
 
 class Colour(IntEnum):
@@ -140,13 +144,13 @@ class Colour(IntEnum):
 
 
 class Liar(int):
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return True
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return 0
 
-    def __int__(self):
+    def __int__(self) -> int:
         return 99
 
 
@@ -167,11 +171,11 @@ class Liar(int):
         ([np.float64(1.5), 2], [1.5, 2]),
     ],
 )
-def test_subclasses_arrive_as_what_they_extend(value, arrives):
+def test_subclasses_arrive_as_what_they_extend(value: object, arrives: object) -> None:
     assert same(wire.decode(wire.encode(value)), arrives)
 
 
-def test_a_complex_scalar_is_an_array_without_dimensions():
+def test_a_complex_scalar_is_an_array_without_dimensions() -> None:
     back = wire.decode(wire.encode(np.complex64(1 + 2j)))
     assert back.shape == ()
     assert back == 1 + 2j
@@ -196,17 +200,17 @@ def test_a_complex_scalar_is_an_array_without_dimensions():
         (lambda: 1, "function"),
     ],
 )
-def test_what_is_not_plain_is_refused_with_its_place(value, says):
+def test_what_is_not_plain_is_refused_with_its_place(value: object, says: str) -> None:
     with pytest.raises(wire.WireError, match=says):
         wire.encode(value)
 
 
-def test_circles_and_fans_end():
-    circle = []
+def test_circles_and_fans_end() -> None:
+    circle: list[object] = []
     circle.append(circle)
     with pytest.raises(wire.WireError, match="nested"):
         wire.encode(circle)
-    fan = []
+    fan: list[object] = []
     for _ in range(40):
         fan = [fan, fan]
     with pytest.raises(wire.WireError, match="larger"):
@@ -214,26 +218,26 @@ def test_circles_and_fans_end():
 
 
 @pytest.mark.parametrize("value", [math.nan, [math.inf, 0.0], np.array([math.nan]), (1, -math.inf)])
-def test_tasks_may_allow_what_is_not_finite(value):
+def test_tasks_may_allow_what_is_not_finite(value: npt.ArrayLike) -> None:
     data = wire.encode(value, nonfinite=True)
     np.testing.assert_array_equal(wire.decode(data, nonfinite=True), value)
     with pytest.raises(wire.WireError, match="not finite"):
         wire.decode(data)
 
 
-def test_limit_counts_bytes():
+def test_limit_counts_bytes() -> None:
     size = len(wire.encode("abc"))
     assert wire.encode("abc", limit=size)
     with pytest.raises(wire.WireError, match="larger"):
         wire.encode("abc", limit=size - 1)
 
 
-def test_handles_are_looked_up():
+def test_handles_are_looked_up() -> None:
     data = wire.encode({"x": wire.Shared("big")})
     assert wire.decode(data, shared={"big": [1]}) == {"x": [1]}
 
 
-def test_tensors_come_back():
+def test_tensors_come_back() -> None:
     torch = pytest.importorskip("torch")
     for name in wire._TENSORS:
         tensor = torch.arange(6).reshape(2, 3).t().to(getattr(torch, name))
