@@ -1,0 +1,4 @@
+"""Does not even come to an end of being imported."""
+
+while True:
+    pass

@@ -1,0 +1,7 @@
+"""Returns a list that contains itself."""
+
+
+def solve(question):
+    value = []
+    value.append(value)
+    return value
