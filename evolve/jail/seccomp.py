@@ -25,7 +25,9 @@ _X32 = 0x40000000
 
 _NAMESPACES = 0x7E020000
 """The CLONE_NEW* flags of ``clone``."""
-_AF_UNIX = 1
+_AF_UNIX, _SOCK_STREAM, _SOCK_TYPE = 1, 1, 0xF
+_MAP_TYPE, _MAP_SHARED_ANONYMOUS, _MAP_ANONYMOUS = 0xF, 0x21, 0x20
+_PRIO_PROCESS, _IOPRIO_WHO_PROCESS, _PR_SET_DUMPABLE = 0, 1, 4
 _O_ACCMODE, _O_TRUNC = 0o3, 0o1000
 
 
@@ -58,7 +60,7 @@ _KERNEL = (
         "iopl",
     ),
     *("ioperm", "modify_ldt", "vhangup", "syslog", "sethostname", "setdomainname", "fanotify_init", "personality"),
-    *("migrate_pages", "move_pages"),
+    *("migrate_pages", "move_pages", "io_setup"),
 )
 _UNSEEN_MEMORY = ("memfd_create", "memfd_secret", "shmget", "msgget", "semget", "mq_open")
 """Memory that belongs to no process and no file system, so that a watchdog would not see it."""
@@ -105,10 +107,21 @@ def rules(level: Level, abi: int, own_user: bool) -> tuple[Rule, ...]:
             Rule("ioctl", EPERM, 1, command) for command in (0x5412, 0x541C)
         ),  # TIOCSTI, TIOCLINUX: typing into a terminal
     ]
+    # Shared memory without a file stays when no process maps its pages any more, and so cannot be counted.
+    found.append(Rule("mmap", EPERM, 3, _MAP_SHARED_ANONYMOUS, _MAP_TYPE | _MAP_ANONYMOUS))
+    # By user they would reach every process of that user's, which may be the judge's.
+    found += [Rule("setpriority", EPERM, 0, _PRIO_PROCESS, equal=False)]
+    found += [Rule("ioprio_set", EPERM, 0, _IOPRIO_WHO_PROCESS, equal=False)]
     if level == "namespaces":
+        found += [Rule(name, EPERM, 0, 1) for name in _BY_PID] + [
+            Rule(name, EPERM, 1, 1) for name in _BY_WHO
+        ]  # the keeper
         return (*found, Rule("socket", EAFNOSUPPORT, 0, _AF_UNIX, equal=False))
     # On the host's file system a named socket of another program may be in reach, so no family is left.
-    found += [Rule("socket", EAFNOSUPPORT), *map(Rule, _OTHERS)]
+    # A pair of datagrams could still send to one, and a message carry descriptors away from where files are counted.
+    found += [Rule("socket", EAFNOSUPPORT), *map(Rule, _OTHERS), Rule("sendmsg"), Rule("sendmmsg")]
+    found += [Rule("socketpair", EAFNOSUPPORT, 1, _SOCK_STREAM, _SOCK_TYPE, equal=False)]
+    found += [Rule("inotify_add_watch"), Rule("prctl", EPERM, 0, _PR_SET_DUMPABLE)]
     found += [Rule(name, EPERM, 0, 0, equal=False) for name in _BY_PID] + [
         Rule(name, EPERM, 1, 0, equal=False) for name in _BY_WHO
     ]
