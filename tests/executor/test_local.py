@@ -7,21 +7,24 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from evolve.executor import LocalExecutor, evaluate_once
 from evolve.executor.slot import environment
-from evolve.records import Job
+from evolve.jail import choose
+from evolve.records import Job, Limits
+from tests.executor.toy import CALL, FINE, LIMITS, settle, toy
 
-CALL = 'def evaluate(candidate):\n    return candidate.call("f")\n'
-FINE = "def f():\n    return 1.0"
 
-
-def children(pid=None):
+def children(pid: int | None = None) -> list[int]:
     """All living descendants of a process."""
-    found, parents = [], {}
+    found: list[int] = []
+    parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -37,7 +40,7 @@ def children(pid=None):
     return found
 
 
-def gone(pids, within=5.0):
+def gone(pids: Collection[int], within: float = 5.0) -> bool:
     end = time.monotonic() + within
     while time.monotonic() < end:
         if not [pid for pid in pids if Path(f"/proc/{pid}").exists() and "\nState:\tZ" not in status(pid)]:
@@ -46,21 +49,35 @@ def gone(pids, within=5.0):
     return False
 
 
-def status(pid):
+def status(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return "\nState:\tZ"
 
 
-@pytest.fixture
-def local(make_task, open_air):
-    """Make executors that are closed at the end, and leave no process."""
-    made = []
+class Local(Protocol):
+    def __call__(
+        self,
+        evaluate: str,
+        slots: int = 1,
+        *,
+        grace: float = 5.0,
+        limits: Limits = LIMITS,
+        packages: tuple[str, ...] = (),
+    ) -> LocalExecutor: ...
 
-    def make(evaluate, slots=1, **changes):
-        grace = changes.pop("grace", 5.0)
-        made.append(LocalExecutor(make_task(evaluate, **changes), open_air, slots, grace=grace))
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[Local]:
+    """Make executors that are closed at the end, and leave no process."""
+    made: list[LocalExecutor] = []
+
+    def make(
+        evaluate: str, slots: int = 1, *, grace: float = 5.0, limits: Limits = LIMITS, packages: tuple[str, ...] = ()
+    ) -> LocalExecutor:
+        task = toy(tmp_path, evaluate, limits=limits, packages=packages)
+        made.append(LocalExecutor(task, choose("none"), slots, grace=grace))
         return made[-1]
 
     before = set(children())
@@ -150,7 +167,7 @@ ATTACKS = {
 }
 
 
-def test_attacks_on_the_wire(local, settle):
+def test_attacks_on_the_wire(local: Local) -> None:
     executor = local(CALL, slots=2)
     seen = settle(executor, *(program for program, _ in ATTACKS.values()))
     assert {name: s.status for name, s in zip(ATTACKS, seen, strict=True)} == {
@@ -159,7 +176,7 @@ def test_attacks_on_the_wire(local, settle):
     assert all(s.score == 1.0 for s in seen if s.status == "ok")
 
 
-def test_jobs_queue_and_use_every_slot(local, settle):
+def test_jobs_queue_and_use_every_slot(local: Local) -> None:
     evaluate = """
         import os, time
         def evaluate(candidate, seed):
@@ -173,7 +190,7 @@ def test_jobs_queue_and_use_every_slot(local, settle):
     assert {s.log for s in seen} == {""}
 
 
-def test_evaluate_is_imported_once_per_judge(local, settle):
+def test_evaluate_is_imported_once_per_judge(local: Local) -> None:
     evaluate = """
         print("importing")
         count = 0
@@ -187,7 +204,7 @@ def test_evaluate_is_imported_once_per_judge(local, settle):
 
 
 @pytest.mark.parametrize("how", ["os._exit(3)", "os.kill(os.getpid(), 11)", "raise KeyError('no')"])
-def test_a_judge_that_fails_is_replaced_and_its_job_tried_again(local, settle, tmp_path, how):
+def test_a_judge_that_fails_is_replaced_and_its_job_tried_again(local: Local, tmp_path: Path, how: str) -> None:
     evaluate = f"""
         import os
         def evaluate(candidate):
@@ -217,39 +234,41 @@ def test_a_judge_that_fails_is_replaced_and_its_job_tried_again(local, settle, t
         ("def evaluate(:", "SyntaxError"),
     ],
 )
-def test_a_script_that_cannot_be_imported(local, settle, evaluate, says):
+def test_a_script_that_cannot_be_imported(local: Local, evaluate: str, says: str) -> None:
     (seen,) = settle(local(evaluate), FINE)
     assert seen.status == "judge_error"
     assert says in seen.error
 
 
-def test_an_evaluate_that_hangs_is_killed_and_is_no_fault_of_the_candidate(local, settle):
+def test_an_evaluate_that_hangs_is_killed_and_is_no_fault_of_the_candidate(local: Local) -> None:
     evaluate = "import time\ndef evaluate(candidate):\n    print('asleep', flush=True)\n    time.sleep(60)\n"
     before = time.monotonic()
-    (seen,) = settle(local(evaluate, limits={"seconds": 0.2}, grace=0.2), FINE)
+    (seen,) = settle(local(evaluate, limits=replace(LIMITS, seconds=0.2), grace=0.2), FINE)
     assert time.monotonic() - before < 15
     assert seen.status == "judge_error"
     assert "did not come to an end" in seen.error
     assert seen.log == "asleep\n"
 
 
-def test_a_judge_that_is_stuck_in_a_call_means_timeout(local, settle):
+def test_a_judge_that_is_stuck_in_a_call_means_timeout(local: Local) -> None:
     """Which takes a judge that cannot keep its own deadline: here it is stopped by a signal while the candidate is at work."""
     evaluate = 'import os\ndef evaluate(candidate):\n    return candidate.call("g", os.getpid())\n'
     program = "import os, signal, time\ndef g(judge):\n    os.kill(judge, signal.SIGSTOP)\n    time.sleep(60)"
-    (seen,) = settle(local(evaluate, limits={"seconds": 0.5}, grace=0.3), program)
+    (seen,) = settle(local(evaluate, limits=replace(LIMITS, seconds=0.5), grace=0.3), program)
     assert seen.status == "timeout"
 
 
-def test_what_the_judge_prints_is_capped(local, settle):
+def test_what_the_judge_prints_is_capped(local: Local) -> None:
     evaluate = (
         "import os\ndef evaluate(candidate):\n    print('x' * 100_000)\n    os.write(2, b'the end')\n    return 1\n"
     )
-    first, second = settle(local(evaluate, limits={"output": 1000}), FINE, FINE)
+    first, second = settle(local(evaluate, limits=replace(LIMITS, output=1000)), FINE, FINE)
     assert first.log == second.log == "x" * 992 + "\nthe end"
 
 
-def test_the_judge_has_the_users_environment_and_the_candidate_has_not(local, settle, monkeypatch):
+def test_the_judge_has_the_users_environment_and_the_candidate_has_not(
+    local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SECRET_OF_THE_JUDGE", "1")
     evaluate = (
         'import os\ndef evaluate(candidate):\n    return int(os.environ["SECRET_OF_THE_JUDGE"]) + candidate.call("f")\n'
@@ -258,7 +277,7 @@ def test_the_judge_has_the_users_environment_and_the_candidate_has_not(local, se
     assert seen.score == 1.0
 
 
-def test_close_ends_everything_at_once(local):
+def test_close_ends_everything_at_once(local: Local) -> None:
     evaluate = """
         import subprocess, sys, time
         def evaluate(candidate):
@@ -283,7 +302,7 @@ def test_close_ends_everything_at_once(local):
         executor.submit(Job("", {}, 0))
 
 
-def test_cancelled_jobs_are_not_judged(local):
+def test_cancelled_jobs_are_not_judged(local: Local) -> None:
     executor = local("def evaluate(candidate):\n    return 1\n")
     first, second, third = (executor.submit(Job(str(n), {"initial.py": ""}, 0)) for n in range(3))
     assert second.cancel()
@@ -292,7 +311,7 @@ def test_cancelled_jobs_are_not_judged(local):
     assert first.result().score == third.result().score == 1.0
 
 
-def test_wake_from_a_thread_and_from_a_signal(local):
+def test_wake_from_a_thread_and_from_a_signal(local: Local) -> None:
     executor = local(CALL)
     threading.Timer(0.2, executor.wake).start()
     before = time.monotonic()
@@ -307,7 +326,7 @@ def test_wake_from_a_thread_and_from_a_signal(local):
     executor.wake()
 
 
-def test_pump_keeps_its_time(local):
+def test_pump_keeps_its_time(local: Local) -> None:
     executor = local("import time\ndef evaluate(candidate):\n    time.sleep(2)\n    return 1\n")
     executor.submit(Job("", {}, 0))
     before = time.monotonic()
@@ -315,17 +334,16 @@ def test_pump_keeps_its_time(local):
     assert 0.09 < time.monotonic() - before < 1.5
 
 
-def test_no_judge_outlives_its_driver(make_task, tmp_path):
-    make_task("import time\ndef evaluate(candidate):\n    print('up', flush=True)\n    return candidate.call('f')\n")
+def test_no_judge_outlives_its_driver(tmp_path: Path) -> None:
     script = f"""
-        import sys, time
+        import sys
+        from pathlib import Path
+        sys.path[:0] = [{str(Path(__file__).parents[2])!r}]
         from evolve.executor import LocalExecutor
         from evolve.jail import choose
-        from evolve.records import *
-        root = Path({str(tmp_path)!r})
-        task = Task("toy", "", root, "initial.py", "python", {{}}, root / "evaluate.py", None, Metric("score"), {{}}, Limits(),
-                    (), (), (), (), {{}}, False, "0")
-        executor = LocalExecutor(task, choose("none"), 2)
+        from evolve.records import Job
+        from tests.executor.toy import toy
+        executor = LocalExecutor(toy(Path({str(tmp_path)!r})), choose("none"), 2)
         for n in range(2):
             executor.submit(Job(str(n), {{"initial.py": "import time\\ndef f():\\n    time.sleep(60)"}}, 0))
         executor.pump(1.5)
@@ -336,6 +354,7 @@ def test_no_judge_outlives_its_driver(make_task, tmp_path):
         [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, env=environment()
     )
     with driver:
+        assert driver.stdout is not None
         assert driver.stdout.readline() == b"running\n"
         begun = children(driver.pid)
         assert len(begun) >= 4
@@ -343,12 +362,12 @@ def test_no_judge_outlives_its_driver(make_task, tmp_path):
     assert gone(begun)
 
 
-def test_judging_one_program(make_task, open_air):
-    seen = evaluate_once(make_task(CALL), {"initial.py": FINE}, 0, open_air)
+def test_judging_one_program(tmp_path: Path) -> None:
+    seen = evaluate_once(toy(tmp_path), {"initial.py": FINE}, 0, choose("none"))
     assert (seen.status, seen.score, seen.isolation, seen.integrity) == ("ok", 1.0, "none", "same-process")
 
 
-def test_importing_the_judge_is_light():
+def test_importing_the_judge_is_light() -> None:
     heavy = {"numpy", "pydantic", "click", "rich", "sqlite3", "asyncio", "mimetypes"}
     code = f"import sys, evolve.judge.process; print(*{heavy} & set(sys.modules))"
     assert (
@@ -356,7 +375,7 @@ def test_importing_the_judge_is_light():
     )
 
 
-def test_a_missing_package_is_told_without_a_traceback(local, settle):
+def test_a_missing_package_is_told_without_a_traceback(local: Local) -> None:
     (seen,) = settle(local(CALL, packages=("no-such-package-at-all",)), FINE)
     assert seen.status == "judge_error"
     assert "no-such-package-at-all" in seen.error

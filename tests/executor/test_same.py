@@ -1,48 +1,66 @@
 """What every executor must make of the same candidate: they differ in speed and protection, not in the outcome."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Unpack
+
 import pytest
 
 from evolve.executor import InlineExecutor, LocalExecutor, ThreadExecutor
 from evolve.jail import choose
 from evolve.judge import score
+from evolve.records import Evaluation, Sources, Task
+from evolve.seams import Executor
+from tests.executor.toy import LIMITS, Changes, settle, toy
 
 CALL = """
     def evaluate(candidate, seed):
         print("judging")
         return candidate.call("f", 3)
 """
-HARNESS = """
-    import program
-    def double(x):
-        print("in the harness")
-        return 2 * program.f(x)
+HARNESS = """\
+import program
+def double(x):
+    print("in the harness")
+    return 2 * program.f(x)
 """
 
 
-@pytest.fixture(params=["inline", "local", "namespaces", "threads"])
-def execute(request, make_task, settle, open_air):
-    """Judge programs under an evaluate.py, by one executor."""
+def threads(task: Task) -> ThreadExecutor:
+    """Return an executor whose function imports evaluate.py anew for each candidate."""
+    return ThreadExecutor(task, lambda candidate, seed: score.load(task.evaluator)(candidate, seed), choose("none"), 2)
 
-    def run(evaluate, *programs, **changes):
-        task = make_task(evaluate, **changes)
-        if request.param == "inline":
-            executor = InlineExecutor(task)
-        elif request.param == "threads":
-            executor = ThreadExecutor(
-                task, lambda candidate, seed: score.load(task.evaluator)(candidate, seed), open_air, 2
-            )
-        else:
-            executor = LocalExecutor(task, choose("namespaces") if request.param == "namespaces" else open_air, 2)
+
+EXECUTORS: dict[str, Callable[[Task], Executor]] = {
+    "inline": InlineExecutor,
+    "local": lambda task: LocalExecutor(task, choose("none"), 2),
+    "namespaces": lambda task: LocalExecutor(task, choose("namespaces"), 2),
+    "threads": threads,
+}
+
+
+class Execute:
+    """Judges programs under an evaluate.py, by one kind of executor."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.kind = kind
+        self.folder = folder
+
+    def __call__(self, evaluate: str, *programs: str | Sources, **changes: Unpack[Changes]) -> list[Evaluation]:
+        executor = EXECUTORS[self.kind](toy(self.folder, evaluate, **changes))
         try:
             return settle(executor, *programs, seed=7)
         finally:
             executor.close()
 
-    run.kind = request.param
-    return run
+
+@pytest.fixture(params=EXECUTORS)
+def execute(request: pytest.FixtureRequest, tmp_path: Path) -> Execute:
+    return Execute(request.param, tmp_path)
 
 
-def test_statuses_and_what_is_told_about_them(execute):
+def test_statuses_and_what_is_told_about_them(execute: Execute) -> None:
     cases = {
         "def f(x):\n    return x + 0.5": ("ok", ""),
         "import sys\ndef f(x):\n    sys.exit(3)": ("crash", "SystemExit: 3"),
@@ -76,7 +94,7 @@ def test_statuses_and_what_is_told_about_them(execute):
         assert "runner" not in seen.error
 
 
-def test_prints_are_kept_apart(execute):
+def test_prints_are_kept_apart(execute: Execute) -> None:
     (seen,) = execute(CALL, "import sys\nprint('hello')\ndef f(x):\n    print('oh', file=sys.stderr)\n    return x")
     assert seen.status == "ok"
     assert "hello" in seen.output
@@ -85,34 +103,38 @@ def test_prints_are_kept_apart(execute):
     assert execute.kind == "threads" or seen.log == "judging\n"
 
 
-def test_prints_are_capped_at_their_tail(execute):
+def test_prints_are_capped_at_their_tail(execute: Execute) -> None:
     (seen,) = execute(
-        CALL, "def f(x):\n    print('a' * 10**6)\n    print('the end')\n    return x", limits={"output": 2000}
+        CALL,
+        "def f(x):\n    print('a' * 10**6)\n    print('the end')\n    return x",
+        limits=replace(LIMITS, output=2000),
     )
     assert seen.output.endswith("the end\n")
     assert len(seen.output) < 2100
 
 
-def test_a_call_that_does_not_return(execute):
+def test_a_call_that_does_not_return(execute: Execute) -> None:
     loop = "def f(x):\n    print('begun', flush=True)\n    while True: pass"
     stubborn = "def f(x):\n    while True:\n        try:\n            while True: pass\n        except Exception: pass"
-    for seen in execute(CALL, loop, stubborn, limits={"call_seconds": 0.3}):
+    for seen in execute(CALL, loop, stubborn, limits=replace(LIMITS, call_seconds=0.3)):
         assert (seen.status, seen.error) == ("timeout", "f took longer than 0.3 s")
         assert 0.25 < seen.seconds < 5
-    assert "begun" in execute(CALL, loop, limits={"call_seconds": 0.3})[0].output
+    assert "begun" in execute(CALL, loop, limits=replace(LIMITS, call_seconds=0.3))[0].output
 
 
-def test_the_evaluation_has_a_deadline_of_its_own(execute):
+def test_the_evaluation_has_a_deadline_of_its_own(execute: Execute) -> None:
     evaluate = """
         def evaluate(candidate):
             return sum(candidate.call("f", n) for n in range(1000))
     """
-    (seen,) = execute(evaluate, "import time\ndef f(x):\n    time.sleep(0.1)\n    return x", limits={"seconds": 0.5})
+    (seen,) = execute(
+        evaluate, "import time\ndef f(x):\n    time.sleep(0.1)\n    return x", limits=replace(LIMITS, seconds=0.5)
+    )
     assert (seen.status, seen.error) == ("timeout", "the evaluation took longer than 0.5 s")
     assert seen.seconds < 5
 
 
-def test_a_failed_call_can_be_caught_and_the_next_one_made(execute):
+def test_a_failed_call_can_be_caught_and_the_next_one_made(execute: Execute) -> None:
     evaluate = """
         from evolve import CandidateFailed
         def evaluate(candidate):
@@ -129,7 +151,7 @@ def test_a_failed_call_can_be_caught_and_the_next_one_made(execute):
     assert (seen.status, seen.score) == ("ok", 2.0)
 
 
-def test_a_jail_that_is_gone_stays_gone(execute):
+def test_a_jail_that_is_gone_stays_gone(execute: Execute) -> None:
     evaluate = """
         from evolve import CandidateFailed
         def evaluate(candidate):
@@ -145,7 +167,7 @@ def test_a_jail_that_is_gone_stays_gone(execute):
     assert seen.feedback == "timeout,timeout"
 
 
-def test_packages_and_the_harness(execute):
+def test_packages_and_the_harness(execute: Execute) -> None:
     evaluate = """
         def evaluate(candidate):
             return candidate.call("harness:double", 2) + candidate.call("pkg.part:g") + candidate.call("f", 0)
@@ -169,7 +191,7 @@ def test_packages_and_the_harness(execute):
     assert (seen.error, seen.score) == ("", 2 * 13 + 10 + 11)
 
 
-def test_state_lasts_for_one_evaluation(execute):
+def test_state_lasts_for_one_evaluation(execute: Execute) -> None:
     evaluate = """
         def evaluate(candidate):
             return [candidate.call("f") for _ in range(3)][-1]
@@ -178,7 +200,7 @@ def test_state_lasts_for_one_evaluation(execute):
     assert [seen.score for seen in execute(evaluate, count, count)] == [3.0, 3.0]
 
 
-def test_chance_is_seeded(execute):
+def test_chance_is_seeded(execute: Execute) -> None:
     program = "import random\ndef f(x):\n    return random.random()"
     first, second = execute(CALL, program, program)
     assert first.status == "ok"
@@ -189,7 +211,7 @@ def test_chance_is_seeded(execute):
     assert first.score == second.score
 
 
-def test_values_cross_in_both_directions(execute):
+def test_values_cross_in_both_directions(execute: Execute) -> None:
     evaluate = """
         def evaluate(candidate):
             value = [None, True, 2**70, 0.1, "é", b"\\0", (1, (2,)), {"a": {}}, float("inf")]
@@ -202,7 +224,7 @@ def test_values_cross_in_both_directions(execute):
     assert (seen.status, seen.error) == ("ok", "")
 
 
-def test_arrays_and_shared_data(execute):
+def test_arrays_and_shared_data(execute: Execute) -> None:
     evaluate = """
         import numpy as np
         def evaluate(candidate):
@@ -227,7 +249,7 @@ def test_arrays_and_shared_data(execute):
     assert (seen.status, seen.score, seen.metrics) == ("ok", 499500.0, {"again": 1.0, "plain": 1.0}), seen
 
 
-def test_running_a_program(execute):
+def test_running_a_program(execute: Execute) -> None:
     evaluate = """
         from evolve import CandidateFailed
         def evaluate(candidate):
@@ -253,25 +275,28 @@ def test_running_a_program(execute):
         sys.stderr.write("err")
         sys.exit(3)
     """
-    (seen,) = execute(evaluate, program, limits={"reply": 100_000})
+    (seen,) = execute(evaluate, program, limits=replace(LIMITS, reply=100_000))
     assert (seen.error, seen.feedback) == ("", "['timeout', 'protocol', -9, 'crash']")
 
 
-def test_a_reply_over_the_limit(execute):
+def test_a_reply_over_the_limit(execute: Execute) -> None:
     for seen in execute(
-        CALL, "def f(x):\n    return 'x' * 10**6", "def f(x):\n    return [[1]] * 10**5", limits={"reply": 10_000}
+        CALL,
+        "def f(x):\n    return 'x' * 10**6",
+        "def f(x):\n    return [[1]] * 10**5",
+        limits=replace(LIMITS, reply=10_000),
     ):
         assert seen.status == "protocol"
         assert "larger than the limit" in seen.error
 
 
-def test_not_a_number_where_the_task_allows_it(execute):
+def test_not_a_number_where_the_task_allows_it(execute: Execute) -> None:
     evaluate = "def evaluate(candidate):\n    x = candidate.call('f')\n    return 1.0 if x != x else 0.0"
     (seen,) = execute(evaluate, "def f():\n    return float('nan')", allow_nonfinite=True)
     assert seen.score == 1.0
 
 
-def test_what_evaluate_does_wrong_is_a_judge_error(execute):
+def test_what_evaluate_does_wrong_is_a_judge_error(execute: Execute) -> None:
     for body in (
         "1 / 0",
         "import sys; sys.exit(2)",
@@ -283,13 +308,13 @@ def test_what_evaluate_does_wrong_is_a_judge_error(execute):
         assert execute.kind == "threads" or "1 / 0" not in body or "evaluate.py" in seen.error
 
 
-def test_invalid_is_a_verdict(execute):
+def test_invalid_is_a_verdict(execute: Execute) -> None:
     evaluate = "from evolve import Invalid\ndef evaluate(candidate):\n    raise Invalid('circles 1 and 2 overlap')"
     (seen,) = execute(evaluate, "")
     assert (seen.status, seen.error, seen.score) == ("invalid", "circles 1 and 2 overlap", None)
 
 
-def test_everything_of_a_result_arrives(execute):
+def test_everything_of_a_result_arrives(execute: Execute) -> None:
     evaluate = """
         from evolve import Result
         def evaluate(candidate):

@@ -1,38 +1,42 @@
 import threading
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from evolve.executor import ThreadExecutor
+from evolve.jail import choose
+from evolve.judge.candidate import Candidate
 from evolve.records import Job
+from tests.executor.toy import FINE, LIMITS, settle, toy
 
-FINE = "def f():\n    return 1.0"
 
-
-def test_a_function_of_the_callers_judges_on_several_threads(make_task, open_air, settle):
-    seen = []
+def test_a_function_of_the_callers_judges_on_several_threads(tmp_path: Path) -> None:
+    seen: list[str] = []
     meet = threading.Barrier(2, timeout=20)
 
-    def evaluate(candidate):
+    def evaluate(candidate: Candidate) -> object:
         meet.wait()
         seen.append(threading.current_thread().name)
         return candidate.call("f")
 
-    executor = ThreadExecutor(make_task(), evaluate, open_air, 2)
+    executor = ThreadExecutor(toy(tmp_path), evaluate, choose("none"), 2)
     assert [s.score for s in settle(executor, *[FINE] * 6)] == [1.0] * 6
     assert set(seen) == {"evolve-slot-0", "evolve-slot-1"}
     executor.close()
 
 
-def test_a_function_that_hangs_loses_its_thread_but_not_the_slot(make_task, open_air, settle):
+def test_a_function_that_hangs_loses_its_thread_but_not_the_slot(tmp_path: Path) -> None:
     release = threading.Event()
+    task = toy(tmp_path, limits=replace(LIMITS, seconds=0.3))
 
-    def evaluate(candidate, seed):
+    def evaluate(candidate: Candidate, seed: int) -> int:
         if candidate.sources["initial.py"] == "hang":
             release.wait(30)
         return seed
 
-    executor = ThreadExecutor(make_task(limits={"seconds": 0.3}), evaluate, open_air, 1, grace=0.2)
+    executor = ThreadExecutor(task, evaluate, choose("none"), 1, grace=0.2)
     hung, fine = settle(executor, "hang", FINE, seed=5)
     assert (hung.status, fine.score) == ("judge_error", 5.0)
     assert "given up" in hung.error
@@ -40,8 +44,8 @@ def test_a_function_that_hangs_loses_its_thread_but_not_the_slot(make_task, open
     executor.close()
 
 
-def test_close_cancels_and_wake_returns(make_task, open_air):
-    executor = ThreadExecutor(make_task(), lambda candidate: candidate.call("f"), open_air, 1)
+def test_close_cancels_and_wake_returns(tmp_path: Path) -> None:
+    executor = ThreadExecutor(toy(tmp_path), lambda candidate: candidate.call("f"), choose("none"), 1)
     futures = [
         executor.submit(Job(str(n), {"initial.py": "import time\ndef f():\n    time.sleep(1)"}, 0)) for n in range(3)
     ]
