@@ -45,6 +45,8 @@ MOVES: Mapping[Move, float] = {
 }
 """The moves, and how often each is tried relative to the others."""
 
+TOLERANCE = 0.25
+"""How much worse than its parent a child may be and yet be refined: a share of the spread of the scores in sight."""
 _TRIES = 60
 _MORE = 0.25
 LONGEST = 20_000
@@ -80,8 +82,19 @@ class Mutate:
         raise Stop("draft", "no move found anything to change in the evolvable Python")
 
     def points(self, proposal: Proposal, task: Task, child: Draft, evaluation: Evaluation) -> Points:
-        """Try other values for the constants that the edit brought in."""
+        """Try other values for the constants that the edit brought in, where it did little harm."""
+        if not near(proposal, task, evaluation):
+            return
         yield from refine(child, evaluation, proposal.parent.sources, task, Random(proposal.seed + 1))
+
+
+def near(proposal: Proposal, task: Task, evaluation: Evaluation) -> bool:
+    """Return whether a child is no worse than its parent by more than a part of what parent, inspirations and best differ by."""
+    if evaluation.score is None or proposal.parent.score is None:
+        return evaluation.score is not None
+    others = [program.score for program in proposal.inspirations] + [proposal.parent.score, proposal.best]
+    scores = [score for score in others if score is not None]
+    return task.score.sign * (evaluation.score - proposal.parent.score) >= -TOLERANCE * (max(scores) - min(scores))
 
 
 def mutated(sources: Sources, original: Sources, rng: Random, step: float) -> tuple[Sources, str] | None:

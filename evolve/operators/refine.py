@@ -16,9 +16,9 @@ from evolve.operators.tune import Constants, constants, scale
 from evolve.records import Draft, Evaluation, Sources, Task
 from evolve.seams import Points
 
-PAIRS = 3
+PAIRS = 2
 """How many mirrored pairs in a row may fail before the search ends."""
-MOST = 40
+MOST = 16
 """The most points of one search."""
 
 

@@ -218,7 +218,8 @@ def search(child: Draft, evaluation: Evaluation, task: Task, rng: Random) -> Poi
     scales = np.array([scale(value) for value in origin])
     step = float(child.traits.get("step", STEP))
     strategy = _strategy(len(groups), min(max(step, 0.01), 0.3), rng)
-    best, middle, stale = task.score.sign * evaluation.score, -math.inf, 0
+    start = best = task.score.sign * evaluation.score
+    middle, stale = -math.inf, 0
     while stale < PATIENCE and not strategy.stop():
         points = strategy.ask()
         costs: list[float] = []
@@ -240,10 +241,13 @@ def search(child: Draft, evaluation: Evaluation, task: Task, rng: Random) -> Poi
         worst = max(cost for cost in costs if not math.isinf(cost))
         strategy.tell(points, [cost if not math.isinf(cost) else worst + 1.0 for cost in costs])
         typical = -statistics.median(costs)
-        stale = 0 if best > before or typical > middle else stale + 1
+        enough = WORTH * (best - start)
+        stale = 0 if best > before + enough or typical > middle + enough else stale + 1
         middle = max(middle, typical)
 
 
+WORTH = 0.005
+"""What a generation must gain to be worth another, as a share of what the search gained so far."""
 PATIENCE = 5
 """How many generations without a better point, or a better typical one, end the inner search."""
 
