@@ -10,15 +10,15 @@ import time
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Unpack
 
 import pytest
 
 from evolve.executor import LocalExecutor, evaluate_once
 from evolve.executor.slot import environment
 from evolve.jail import choose
-from evolve.records import Job, Limits
-from tests.executor.toy import CALL, FINE, LIMITS, settle, toy
+from evolve.records import Job
+from tests.executor.toy import CALL, FINE, LIMITS, Changes, settle, toy
 
 
 def children(pid: int | None = None) -> list[int]:
@@ -58,13 +58,7 @@ def status(pid: int) -> str:
 
 class Local(Protocol):
     def __call__(
-        self,
-        evaluate: str,
-        slots: int = 1,
-        *,
-        grace: float = 5.0,
-        limits: Limits = LIMITS,
-        packages: tuple[str, ...] = (),
+        self, evaluate: str, slots: int = 1, *, grace: float = 5.0, **changes: Unpack[Changes]
     ) -> LocalExecutor: ...
 
 
@@ -73,11 +67,8 @@ def local(tmp_path: Path) -> Iterator[Local]:
     """Make executors that are closed at the end, and leave no process."""
     made: list[LocalExecutor] = []
 
-    def make(
-        evaluate: str, slots: int = 1, *, grace: float = 5.0, limits: Limits = LIMITS, packages: tuple[str, ...] = ()
-    ) -> LocalExecutor:
-        task = toy(tmp_path, evaluate, limits=limits, packages=packages)
-        made.append(LocalExecutor(task, choose("none"), slots, grace=grace))
+    def make(evaluate: str, slots: int = 1, *, grace: float = 5.0, **changes: Unpack[Changes]) -> LocalExecutor:
+        made.append(LocalExecutor(toy(tmp_path, evaluate, **changes), choose("none"), slots, grace=grace))
         return made[-1]
 
     before = set(children())
