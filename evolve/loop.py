@@ -307,5 +307,6 @@ class Loop:
 
     def _judge_error(self, seen: Evaluation) -> JudgeError:
         return JudgeError(
-            f"evaluate.py of task {self.task.name!r} failed, and not because of the candidate:\n{seen.error}"
+            f"evaluate.py of task {self.task.name!r} failed; the run stops, and no program pays for it. Mend it (a reply that "
+            f"it cannot use is `raise Invalid`), then start anew from the best of this run with --from {self.run}:\n{seen.error}"
         )
