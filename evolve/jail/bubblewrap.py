@@ -74,6 +74,7 @@ def arguments(
         *("--perms", "1777", "--size", str(sizes(limits)[SCRATCH]), "--tmpfs", SCRATCH),
         *_files(view, packages),
         *("--proc", "/proc", "--dev", "/dev"),
+        *("--dev-bind", "/dev/full", "/dev/zero"),  # as many zeros, but none to map as memory that no process shows
         *("--perms", "1777", "--size", str(sizes(limits)[SHARED_MEMORY]), "--tmpfs", SHARED_MEMORY),
         *("--perms", "0755", "--dir", PROGRAM, "--ro-bind", str(program), PROGRAM),
         *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", SCRATCH, "--"),

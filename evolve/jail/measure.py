@@ -1,7 +1,8 @@
 """What a tree of processes uses, read from /proc by the keeper (see `evolve.jail.inside`); stdlib only.
 
-Memory is anonymous plus shared pages plus what lies in the jail's memory file systems. Pages of mapped files are not
-counted: the kernel takes those back when it needs them.
+Memory is anonymous plus shared pages, page tables, and what lies in the jail's memory file systems. Pages of mapped files are
+not counted: the kernel takes those back when it needs them. Nor is what the kernel itself keeps for sockets, pipes and locks,
+which only a control group sees.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ _SIGSTOP = 17 if sys.platform == "darwin" else 19
 
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """``ru_maxrss`` is in KiB on Linux and in bytes on macOS."""
+
+INODE = 1024
+"""Bytes that the kernel takes for a file of a memory file system and its name, however empty it is: about so many, measured."""
 
 FILES = 20_000
 """How many entries a scratch folder may have where it is a folder of the host's: clearing it must end."""
@@ -74,7 +78,10 @@ class Tree:
     count, and ``folder``: a scratch folder of the host's to measure, or None.
     """
 
-    _STATUS = {b"Threads": 0, b"RssAnon": 1, b"RssShmem": 2, b"VmSwap": 3}  # noqa: RUF012 - the module is sent without typing
+    _STATUS = {  # noqa: RUF012 - the module is sent without typing
+        **{b"Threads": 0, b"RssAnon": 1, b"RssShmem": 2, b"VmSwap": 3},
+        **{b"VmPTE": 4, b"HugetlbPages": 5},
+    }
     _ROLLUP = {b"Pss_Anon": 0, b"Pss_Shmem": 1, b"SwapPss": 2}  # noqa: RUF012
 
     def __init__(self, plan: Mapping[str, Any]) -> None:
@@ -114,16 +121,17 @@ class Tree:
     def sample(self) -> tuple[int, int]:
         """Return (bytes of memory, number of threads) of the tree and remember the peak."""
         pids = self.pids()
-        threads = anonymous = shared = 0
+        threads = anonymous = shared = tables = 0
         for pid in pids:
-            count, anon, shmem, swapped = fields(read(f"/proc/{pid}/status"), self._STATUS)
+            count, anon, shmem, swapped, table, huge = fields(read(f"/proc/{pid}/status"), self._STATUS)
             threads += count
             anonymous += anon + swapped << 10
             shared += shmem << 10
+            tables += table + huge << 10
         files = sum(self._used(path) for path in self.plan["tmpfs"])
-        total = anonymous + max(shared, files)
+        total = anonymous + tables + max(shared, files)
         if len(pids) > 1 and total > self.peak:
-            total = self._proportional(pids, files)
+            total = tables + self._proportional(pids, files)
         self.peak = max(self.peak, total)
         return total, threads
 
@@ -135,7 +143,7 @@ class Tree:
             if text:
                 anon, shmem, swapped = fields(text, self._ROLLUP)
             else:
-                _, anon, shmem, swapped = fields(read(f"/proc/{pid}/status"), self._STATUS)
+                _, anon, shmem, swapped, _, _ = fields(read(f"/proc/{pid}/status"), self._STATUS)
             anonymous += anon + swapped << 10
             shared += shmem << 10
         return anonymous + max(shared, files)
@@ -146,7 +154,7 @@ class Tree:
             stat = os.statvfs(path)
         except OSError:
             return 0
-        return (stat.f_blocks - stat.f_bfree) * stat.f_frsize
+        return (stat.f_blocks - stat.f_bfree) * stat.f_frsize + (stat.f_files - stat.f_ffree) * INODE
 
     def excess(self) -> str:
         """Return the name of the limit that the tree is over, or nothing."""
@@ -163,20 +171,63 @@ class Tree:
         return ""
 
     def _folder(self) -> int:
-        """Return the bytes in the scratch folder; more than it may hold if it has too many entries."""
+        """Return the bytes in the scratch folder and in files that were removed from it but are held open.
+
+        It is more than it may hold if it has too many entries, or hides some: in folders that are closed to us or too deep to be
+        named, or in files without a name that are only mapped.
+        """
+        top, over = self.plan["folder"], int(self.plan["scratch"]) + 1
         size = entries = 0
-        queue = [self.plan["folder"]]
+        queue = [top]
         while queue:
             try:
                 with os.scandir(queue.pop()) as found:
                     for entry in found:
                         entries += 1
                         if entries > FILES:
-                            return int(self.plan["scratch"]) + 1
+                            return over
                         if entry.is_dir(follow_symlinks=False):
                             queue.append(entry.path)
                         else:
-                            size += entry.stat(follow_symlinks=False).st_blocks * 512
-            except OSError:
+                            size += _blocks(entry.path)
+            except (FileNotFoundError, NotADirectoryError):  # gone since it was listed
                 continue
-        return size
+            except OSError:
+                return over
+        nameless = self._nameless(os.stat(top).st_dev)
+        return over if nameless is None else size + nameless
+
+    def _nameless(self, device: int) -> int | None:
+        """Return the bytes of files on ``device`` that have no name but are open, or None if one is mapped without being open."""
+        opened: dict[int, int] = {}
+        mapped: set[int] = set()
+        for pid in self.pids():
+            for descriptor in _listed(f"/proc/{pid}/fd"):
+                try:
+                    info = os.stat(f"/proc/{pid}/fd/{descriptor}")
+                except OSError:
+                    continue
+                if not info.st_nlink and info.st_dev == device:
+                    opened[info.st_ino] = info.st_blocks * 512
+            for line in read(f"/proc/{pid}/maps").splitlines():
+                if line.endswith(b" (deleted)"):
+                    major, _, minor = line.split()[3].partition(b":")
+                    if os.makedev(int(major, 16), int(minor, 16)) == device:
+                        mapped.add(int(line.split()[4]))
+        return None if mapped - opened.keys() else sum(opened.values())
+
+
+def _blocks(path: str) -> int:
+    """Return the bytes that a file takes on disk, none if it is gone."""
+    try:
+        return os.lstat(path).st_blocks * 512
+    except FileNotFoundError:
+        return 0
+
+
+def _listed(folder: str) -> list[str]:
+    """Return the names in a folder of /proc, none if its process is gone."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
