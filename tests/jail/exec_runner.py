@@ -6,7 +6,7 @@ import sys
 IN, OUT = int(sys.argv[1]), int(sys.argv[2])
 
 
-def receive(count):
+def receive(count: int) -> bytes:
     data = bytearray()
     while len(data) < count:
         more = os.read(IN, count - len(data))
@@ -16,14 +16,14 @@ def receive(count):
     return bytes(data)
 
 
-def send(data):
-    data = memoryview(data)
-    while len(data):
-        data = data[os.write(OUT, data) :]
+def send(data: bytes) -> None:
+    left = memoryview(data)
+    while len(left):
+        left = left[os.write(OUT, left) :]
 
 
 if __name__ == "__main__":
-    scope = {"OUT": OUT, "IN": IN, "send": send, "receive": receive}
+    scope: dict[str, object] = {"OUT": OUT, "IN": IN, "send": send, "receive": receive}
     while True:
         source = receive(int.from_bytes(receive(8), "little"))
         if source[:1] == b"=":  # an echo, for large frames

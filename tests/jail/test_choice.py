@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -13,6 +15,7 @@ from evolve.cli.doctor import doctor
 from evolve.errors import IsolationError
 from evolve.jail import Confinement, choose, selftest
 from evolve.jail.levels import LEVELS, missing
+from evolve.records import Level
 from tests import ordinary
 
 ROOT = Path(__file__).parents[2]
@@ -29,8 +32,8 @@ print(json.dumps({name: ask(name) for name in sys.argv[1:]}))
 needs_root = pytest.mark.skipif(not ordinary.possible(), reason="needs root and mounts")
 
 
-def chosen(wrap, *names):
-    """Return what `choose` answers in a process of its own."""
+def chosen(wrap: Callable[[list[str]], list[str]], *names: str) -> dict[str, Any]:
+    """Return what `choose` answers in a process of its own: its JSON, or why not."""
     done = subprocess.run(
         wrap([sys.executable, "-c", CHOOSE, *names]),
         capture_output=True,
@@ -39,22 +42,23 @@ def chosen(wrap, *names):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
-def test_here():
+def test_here() -> None:
     found = choose()
     assert found.level == next(level for level in LEVELS if not missing(level) and not selftest.verdict(level))
     assert choose(found.level) is choose(found.level)
     assert choose("none").integrity == "same-process"
 
 
-def test_every_attack_is_denied_where_isolated(isolated):
+def test_every_attack_is_denied_where_isolated(isolated: Level) -> None:
     assert selftest.attack(isolated) == {}
 
 
 @needs_root
-def test_as_an_ordinary_user():
+def test_as_an_ordinary_user() -> None:
     found = chosen(ordinary.as_nobody, "auto", "landlock")
     assert found["auto"]["level"] == "namespaces"
     assert "uid drop" not in found["auto"]["layers"]
@@ -62,8 +66,8 @@ def test_as_an_ordinary_user():
 
 @needs_root
 @pytest.mark.parametrize("user", ["root", "nobody"])
-def test_without_namespaces(user):
-    def wrap(command):
+def test_without_namespaces(user: str) -> None:
+    def wrap(command: list[str]) -> list[str]:
         inside = ordinary.in_docker(command)
         return ordinary.as_nobody(inside) if user == "nobody" else inside
 
@@ -87,7 +91,7 @@ print(len([name for name in filter(str.isdigit, os.listdir("/proc")) if os.stat(
 
 
 @needs_root
-def test_a_flood_of_processes_at_rlimits_as_an_ordinary_user():
+def test_a_flood_of_processes_at_rlimits_as_an_ordinary_user() -> None:
     """The hardest case: no namespace to end, no user to kill, and sessions that the flood leaves."""
     done = subprocess.run(
         ordinary.as_nobody([sys.executable, "-c", FLOOD]),
@@ -100,18 +104,18 @@ def test_a_flood_of_processes_at_rlimits_as_an_ordinary_user():
     assert done.stdout.split()[-1] == "1"
 
 
-def test_an_unknown_level():
+def test_an_unknown_level() -> None:
     with pytest.raises(IsolationError, match="none of auto"):
         choose("strong")
 
 
-def test_confinement_crosses_as_json():
+def test_confinement_crosses_as_json() -> None:
     for level in LEVELS:
         found = Confinement(level, "why", ("a", "b"))
         assert Confinement.from_json(json.loads(json.dumps(found.to_json()))) == found
 
 
-def test_the_self_test_sees_open_attacks():
+def test_the_self_test_sees_open_attacks() -> None:
     """What is said to be open at ``none`` is open, so an attack that fails elsewhere was denied and not merely broken."""
     found = selftest.attack("none")
     assert set(found) >= {
@@ -128,7 +132,7 @@ def test_the_self_test_sees_open_attacks():
     assert "daemon" not in found
 
 
-def test_doctor():
+def test_doctor() -> None:
     result = CliRunner().invoke(doctor, ["--json"])
     assert result.exit_code == 0
     report = json.loads(result.output)

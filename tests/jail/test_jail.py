@@ -4,13 +4,15 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from evolve.errors import IsolationError
 from evolve.jail import Jail, JailEnded, Usage
 from evolve.jail.home import home
-from tests.jail.inmate import RUNNER, SMALL, confinement, groups, holding, opened
+from evolve.records import Level
+from tests.jail.inmate import RUNNER, SMALL, Inmate, confinement, groups, holding, opened
 
 BOMB = "blocks = [bytearray(8 << 20) for _ in range(40)]"
 CHILDREN = """
@@ -28,13 +30,13 @@ SHARED = "import mmap, time; m = mmap.mmap(-1, 200 << 20); m.write(bytes(200 << 
 DAEMON = "import time, signal; signal.signal(15, signal.SIG_IGN); time.sleep(30)"
 
 
-def ends(inmate, source, seconds=10.0):
+def ends(inmate: Inmate, source: str, seconds: float = 10.0) -> JailEnded:
     with pytest.raises(JailEnded) as caught:
         inmate.run(source, seconds)
     return caught.value
 
 
-def outcome(inmate, source):
+def outcome(inmate: Inmate, source: str) -> str:
     """Return the result as text, or how the jail ended."""
     try:
         return str(inmate.run(source))
@@ -42,7 +44,7 @@ def outcome(inmate, source):
         return ended.detail
 
 
-def test_exchange_and_usage(level):
+def test_exchange_and_usage(level: Level) -> None:
     with opened(level) as inmate:
         assert inmate.run("r = 1 + 1") == 2
         assert inmate.run("import sys; print('out'); print('err', file=sys.stderr); r = sys.argv[3:5]")
@@ -57,7 +59,7 @@ def test_exchange_and_usage(level):
     assert "err\n" in usage.output
 
 
-def test_files_are_read_only_where_isolated(isolated):
+def test_files_are_read_only_where_isolated(isolated: Level) -> None:
     with opened(isolated, files={"program.py": "x = 41 + 1\n", "data/deep/note.bin": b"\x00\xff"}) as inmate:
         inmate.run("import sys; P = sys.argv[3]; sys.path.insert(0, P)")
         assert inmate.run("import program; r = program.x") == 42
@@ -71,20 +73,20 @@ def test_files_are_read_only_where_isolated(isolated):
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/x", "a/../../x"])
-def test_files_cannot_lead_outside(path):
+def test_files_cannot_lead_outside(path: str) -> None:
     jail = Jail(confinement("none"), SMALL, files={path: ""}, runner=RUNNER)
     with pytest.raises(ValueError, match="outside"):
         jail.start()
 
 
-def test_scratch_is_private_writable_and_empty(level):
+def test_scratch_is_private_writable_and_empty(level: Level) -> None:
     for _ in range(2):
         with opened(level) as inmate:
             inmate.run("import os, sys; before = os.listdir('.'); open('left', 'w').write('x')")
             assert inmate.run("r = 'left' in before, os.getcwd() == os.path.realpath(sys.argv[4])") == (False, True)
 
 
-def test_environment_is_scrubbed(level, monkeypatch):
+def test_environment_is_scrubbed(level: Level, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     with opened(level) as inmate:
         found = inmate.run("import os; r = dict(os.environ)")
@@ -92,7 +94,7 @@ def test_environment_is_scrubbed(level, monkeypatch):
     assert found["HOME"] == found["TMPDIR"]
 
 
-def test_only_standard_streams_and_two_pipes_are_open(level):
+def test_only_standard_streams_and_two_pipes_are_open(level: Level) -> None:
     with open(os.devnull) as leaked:
         os.set_inheritable(leaked.fileno(), True)
         with opened(level) as inmate:
@@ -103,7 +105,7 @@ def test_only_standard_streams_and_two_pipes_are_open(level):
     assert opened_inside == [0, 1, 2]
 
 
-def test_ways_to_end(level):
+def test_ways_to_end(level: Level) -> None:
     for source, status, words in (
         ("import os; os._exit(7)", "crash", "code 7"),
         ("raise SystemExit(0)", "crash", "code 0"),
@@ -117,7 +119,7 @@ def test_ways_to_end(level):
             assert ends(inmate, "r = 1") is ended
 
 
-def test_an_endless_call_is_stopped_at_its_deadline(level):
+def test_an_endless_call_is_stopped_at_its_deadline(level: Level) -> None:
     with opened(level) as inmate:
         start = time.monotonic()
         assert ends(inmate, "while True: pass", 0.3).status == "timeout"
@@ -134,7 +136,7 @@ def test_an_endless_call_is_stopped_at_its_deadline(level):
         ("namespaces", "import signal; signal.signal(24, signal.SIG_IGN)\nwhile True: pass"),
     ],
 )
-def test_cpu_seconds(level, source):
+def test_cpu_seconds(level: Level, source: str) -> None:
     with opened(level, replace(SMALL, cpu_seconds=1)) as inmate:
         ended = ends(inmate, source)
         assert ended.status == "timeout"
@@ -144,20 +146,20 @@ def test_cpu_seconds(level, source):
 @pytest.mark.parametrize(
     "source", ["send(b'early')", "send((1 << 40).to_bytes(8, 'little'))", "send((0).to_bytes(8, 'little') + b'x')"]
 )
-def test_bytes_out_of_turn(source):
+def test_bytes_out_of_turn(source: str) -> None:
     with opened("namespaces") as inmate:
         ended = ends(inmate, source)
         assert ended.status == "protocol"
 
 
-def test_a_reply_before_its_request():
+def test_a_reply_before_its_request() -> None:
     with opened("namespaces") as inmate:
         inmate.run("import threading, time; threading.Timer(0.05, lambda: send(b'x' * 9)).start()")
         time.sleep(0.2)
         assert ends(inmate, "r = 1").status == "protocol"
 
 
-def test_a_reply_while_the_request_is_still_being_sent():
+def test_a_reply_while_the_request_is_still_being_sent() -> None:
     with opened("namespaces") as inmate:
         inmate.run("import threading\nthreading.Timer(0.1, lambda: send((1).to_bytes(8, 'little') + b'x')).start()")
         inmate.run("import time, __main__\n__main__.receive = lambda count: time.sleep(5)")
@@ -165,7 +167,7 @@ def test_a_reply_while_the_request_is_still_being_sent():
             inmate.jail.exchange(b"#" * (8 << 20), time.monotonic() + 3)
 
 
-def test_large_frames(level):
+def test_large_frames(level: Level) -> None:
     frame = b"=" + bytes(8 << 20)
     with opened(level, replace(SMALL, reply=16 << 20)) as inmate:
         assert inmate.jail.exchange(frame, time.monotonic() + 10) == frame
@@ -173,7 +175,7 @@ def test_large_frames(level):
         inmate.jail.exchange(frame, time.monotonic() + 10)
 
 
-def test_endless_output_neither_blocks_nor_fills_memory(level):
+def test_endless_output_neither_blocks_nor_fills_memory(level: Level) -> None:
     with opened(level) as inmate:
         assert inmate.run("import os\nfor _ in range(400): os.write(1, b'y' * 65536)\nos.write(1, b'last'); r = 3") == 3
         output = inmate.jail.close().output
@@ -181,7 +183,7 @@ def test_endless_output_neither_blocks_nor_fills_memory(level):
     assert len(output) < 2 * SMALL.output
 
 
-def test_memory_of_one_process(level):
+def test_memory_of_one_process(level: Level) -> None:
     with opened(level, replace(SMALL, memory=96 << 20)) as inmate:
         assert ends(inmate, BOMB).status in ("memory", "crash")  # a MemoryError ends this runner
 
@@ -190,7 +192,7 @@ def test_memory_of_one_process(level):
     "source", [CHILDREN, "import mmap, time; m = mmap.mmap(-1, 200 << 20); m.write(bytes(200 << 20)); time.sleep(2)"]
 )
 @pytest.mark.usefixtures("no_cgroup")
-def test_memory_of_the_tree_by_the_watchdog(level, source):
+def test_memory_of_the_tree_by_the_watchdog(level: Level, source: str) -> None:
     with opened(level) as inmate:
         assert ends(inmate, source).status in ("memory", "crash")
         usage = inmate.jail.close()
@@ -198,14 +200,14 @@ def test_memory_of_the_tree_by_the_watchdog(level, source):
     assert usage.memory < 3 * SMALL.memory
 
 
-def test_memory_of_the_tree_by_control_groups(level):
+def test_memory_of_the_tree_by_control_groups(level: Level) -> None:
     if not groups() and level != "none" and "memory" not in " ".join(confinement(level).layers):
         pytest.skip("this process may not make control groups")
     with opened(level) as inmate:
         assert ends(inmate, CHILDREN).status in ("memory", "crash")
 
 
-def test_pages_shared_with_children_count_once(level):
+def test_pages_shared_with_children_count_once(level: Level) -> None:
     with opened(level) as inmate:
         source = (
             "import os, time\nblock = bytearray(50 << 20)\nfor at in range(0, len(block), 4096): block[at] = 1\n"
@@ -214,7 +216,7 @@ def test_pages_shared_with_children_count_once(level):
         assert inmate.run(source) == "fits"
 
 
-def test_processes(level):
+def test_processes(level: Level) -> None:
     source = (
         "import os, time\nr = 0\n"
         f"for _ in range({4 * SMALL.processes}):\n"
@@ -236,14 +238,14 @@ os._exit(0)
 
 
 @pytest.mark.usefixtures("nothing_left")
-def test_a_flood_of_processes_is_ended(isolated):
+def test_a_flood_of_processes_is_ended(isolated: Level) -> None:
     with opened(isolated) as inmate:
         start = time.monotonic()
         ends(inmate, FLOOD, 1.0)
         assert time.monotonic() - start < 5
 
 
-def test_scratch_is_bounded(isolated):
+def test_scratch_is_bounded(isolated: Level) -> None:
     with opened(isolated, replace(SMALL, scratch=4 << 20)) as inmate:
         source = (
             "import time\nr = 'denied'\ntry:\n    for n in range(40):\n"
@@ -254,7 +256,7 @@ def test_scratch_is_bounded(isolated):
 
 
 @pytest.mark.parametrize("leave", ["os.setsid()", "os.setpgid(0, 0)", "pass"])
-def test_daemons_die_with_the_jail(level, leave):
+def test_daemons_die_with_the_jail(level: Level, leave: str) -> None:
     token = "daemon-" + secrets.token_hex(8)
     source = f"""
 import os, sys
@@ -275,7 +277,7 @@ os.wait()
     assert not holding(token)
 
 
-def test_a_candidate_that_kills_its_keeper(level):
+def test_a_candidate_that_kills_its_keeper(level: Level) -> None:
     with opened(level) as inmate:
         source = "import os, time\ntry: os.kill(os.getppid(), 9)\nexcept OSError: pass\ntime.sleep(0.1); r = 'alive'"
         expected = "the jail was killed from outside" if level in ("rlimits", "none") else "alive"
@@ -283,10 +285,11 @@ def test_a_candidate_that_kills_its_keeper(level):
 
 
 @pytest.mark.usefixtures("nothing_left")
-def test_many_at_the_same_time(isolated):
-    results, before = [], set(os.listdir(home()))
+def test_many_at_the_same_time(isolated: Level) -> None:
+    results: list[int] = []
+    before = set(os.listdir(home()))
 
-    def work(slot):
+    def work(slot: int) -> None:
         with opened(isolated, slot=slot) as inmate:
             results.append(
                 inmate.run(
@@ -305,7 +308,7 @@ def test_many_at_the_same_time(isolated):
     assert set(os.listdir(home())) == before
 
 
-def test_a_spiteful_scratch_folder_is_removed():
+def test_a_spiteful_scratch_folder_is_removed() -> None:
     before = set(os.listdir(home()))
     source = (
         "import os\nhere = os.getcwd()\nfor _ in range(1200): os.mkdir('d'); os.chdir('d')\n"
@@ -317,7 +320,7 @@ def test_a_spiteful_scratch_folder_is_removed():
     assert set(os.listdir(home())) == before
 
 
-def test_a_jail_that_cannot_start_is_no_fault_of_the_candidate(tmp_path, monkeypatch):
+def test_a_jail_that_cannot_start_is_no_fault_of_the_candidate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = tmp_path / "bwrap"
     wrong.write_text("#!/bin/sh\necho 'bwrap: no luck' >&2; exit 1\n")
     wrong.chmod(0o755)
@@ -329,13 +332,13 @@ def test_a_jail_that_cannot_start_is_no_fault_of_the_candidate(tmp_path, monkeyp
     jail.close()
 
 
-def test_closing_before_or_without_starting():
+def test_closing_before_or_without_starting() -> None:
     jail = Jail(confinement("none"), SMALL, files={}, runner=RUNNER)
     assert jail.close() == Usage(None, None, "")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
-def test_a_cold_jail_is_cheap():
+def test_a_cold_jail_is_cheap() -> None:
     best = 9.0
     for _ in range(10):
         start = time.perf_counter()

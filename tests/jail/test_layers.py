@@ -2,12 +2,14 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from evolve.jail import landlock, seccomp
 from evolve.jail.syscalls import NUMBERS
 from evolve.jail.view import view
+from evolve.records import Level
 from tests import ordinary
 
 NEWER = {"setxattrat", "removexattrat", "file_setattr"}
@@ -15,27 +17,30 @@ NEWER = {"setxattrat", "removexattrat", "file_setattr"}
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_numbers_agree_with_libseccomp(machine):
-    pyseccomp = pytest.importorskip("pyseccomp", exc_type=(ImportError, OSError, RuntimeError))
+def test_numbers_agree_with_libseccomp(machine: str) -> None:
+    try:
+        import pyseccomp
+    except (ImportError, OSError, RuntimeError) as error:  # the last two where its library is missing
+        pytest.skip(f"pyseccomp cannot be imported: {error}")
     arch = getattr(pyseccomp.Arch, machine.upper())
     for name, number in NUMBERS[machine].items():
         if name not in NEWER:
             assert pyseccomp.resolve_syscall(arch, name) == number, name
 
 
-def test_every_rule_has_a_number():
+def test_every_rule_has_a_number() -> None:
     for level in ("namespaces", "landlock"):
         for abi in range(8):
             for rule in seccomp.rules(level, abi, True):
                 assert rule.call in NUMBERS["x86_64"]
 
 
-def test_programs_fit():
+def test_programs_fit() -> None:
     for abi in (0, 1, 3, 6):
         assert 0 < len(seccomp.program("landlock", abi, True)) // 8 < 4096
 
 
-def under(rules, code):
+def under(rules: tuple[Level, int, bool], code: str) -> list[str]:
     """Run Python under a filter; return what it prints."""
     script = (
         "import os, errno, socket, fcntl, resource\nfrom evolve.jail import confine, seccomp\n"
@@ -50,7 +55,7 @@ def under(rules, code):
     return done.stdout.split()
 
 
-def test_filter_on_a_host_file_system_of_an_old_kernel(tmp_path):
+def test_filter_on_a_host_file_system_of_an_old_kernel(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("kept")
     said = under(
@@ -89,7 +94,7 @@ def test_filter_on_a_host_file_system_of_an_old_kernel(tmp_path):
     )
 
 
-def test_filter_in_namespaces():
+def test_filter_in_namespaces() -> None:
     said = under(
         ("namespaces", 7, False),
         "print(attempt(lambda: socket.socket(socket.AF_UNIX)), attempt(lambda: socket.socket(socket.AF_INET)))\n"
@@ -102,7 +107,7 @@ def test_filter_in_namespaces():
 
 
 @pytest.mark.parametrize("abi", range(1, 8))
-def test_rulesets_name_only_what_the_abi_has(abi):
+def test_rulesets_name_only_what_the_abi_has(abi: int) -> None:
     rules = landlock.within(abi)
     assert rules["size"] == {1: 8, 2: 8, 3: 8, 4: 16, 5: 16}.get(abi, 24)
     for _, access in rules["paths"]:
@@ -110,7 +115,7 @@ def test_rulesets_name_only_what_the_abi_has(abi):
     assert bool(rules["handled"]["net"]) == (abi >= 4)
 
 
-def test_holes_are_walked_around():
+def test_holes_are_walked_around() -> None:
     opened = {path for path, access in landlock._shown(view()) if access & 4}
     for hole in view().holes:
         assert not any(hole.is_relative_to(path) for path in opened)
@@ -118,7 +123,7 @@ def test_holes_are_walked_around():
 
 
 @pytest.mark.skipif(not ordinary.possible(), reason="needs root and mounts")
-def test_ordinary_users_are_ordinary():
+def test_ordinary_users_are_ordinary() -> None:
     code = "import os; print(os.getuid(), os.access('/root', os.W_OK))"
     done = subprocess.run(
         ordinary.as_nobody([sys.executable, "-c", code]), capture_output=True, text=True, timeout=30, check=True

@@ -2,15 +2,16 @@
 
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from evolve.jail import home
+from evolve.records import Level
 from tests.jail.inmate import groups, holding
 
 JUDGE = """
@@ -33,29 +34,27 @@ os.wait()
 """
 
 
-def wait_for(condition, seconds=5.0):
+def wait_for(condition: Callable[[], object], seconds: float = 5.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def test_a_killed_judge_leaves_nothing(level, tmp_path):
+def test_a_killed_judge_leaves_nothing(level: Level, tmp_path: Path) -> None:
     token = "orphan-" + secrets.token_hex(8)
     root = str(Path(home.__file__).parents[2])
-    judge = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", JUDGE.format(root=root, token=token), level],
         stdout=subprocess.PIPE,
         env={**os.environ, "TMPDIR": str(tmp_path)},
-    )
-    try:
-        assert judge.stdout is not None
-        assert judge.stdout.readline() == b"ready\n"
-        wait_for(lambda: holding(token))
-    finally:
-        judge.send_signal(signal.SIGKILL)
-        judge.wait()
-        judge.stdout.close()
+    ) as judge:
+        try:
+            assert judge.stdout is not None
+            assert judge.stdout.readline() == b"ready\n"
+            wait_for(lambda: holding(token))
+        finally:
+            judge.kill()
     wait_for(lambda: not holding(token))
     # The folder and the groups are swept when the next process comes that opens a jail.
     assert list(tmp_path.glob("evolve-jail-*"))
@@ -70,7 +69,7 @@ def test_a_killed_judge_leaves_nothing(level, tmp_path):
     assert not groups(judge.pid)
 
 
-def test_a_living_owner_keeps_its_home(tmp_path):
+def test_a_living_owner_keeps_its_home(tmp_path: Path) -> None:
     here = tmp_path / "evolve-jail-x"
     here.mkdir()
     code = (
@@ -89,7 +88,7 @@ def test_a_living_owner_keeps_its_home(tmp_path):
     assert not here.exists()
 
 
-def test_clear_follows_no_links(tmp_path):
+def test_clear_follows_no_links(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
     (kept / "file").write_text("x")
@@ -104,7 +103,7 @@ def test_clear_follows_no_links(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives user ids")
-def test_user_ids_are_not_shared():
+def test_user_ids_are_not_shared() -> None:
     first, second = home.Uid(3), home.Uid(3)
     assert first.number != second.number
     taken = first.number

@@ -1,20 +1,22 @@
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import pytest
 
 from evolve.errors import TaskError
-from evolve.jail.packages import visible
+from evolve.jail.packages import Visible, visible
+from evolve.records import Level
 from tests.jail.inmate import opened
 
 
-def wheel(folder, name, files, requires=()):
+def wheel(folder: Path, name: str, content: Mapping[str, str], requires: Sequence[str] = ()) -> None:
     """Write an installed distribution as pip would leave it."""
     info = f"{name.replace('-', '_')}-1.0.dist-info"
-    files = dict(files)
+    files = dict(content)
     files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n" + "".join(
         f"Requires-Dist: {r}\n" for r in requires
     )
@@ -25,7 +27,7 @@ def wheel(folder, name, files, requires=()):
 
 
 @pytest.fixture
-def site(tmp_path, monkeypatch):
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "site-packages"
     folder.mkdir()
     tmp_path.chmod(0o755)
@@ -50,11 +52,11 @@ def site(tmp_path, monkeypatch):
     visible.cache_clear()
 
 
-def names(found):
+def names(found: Visible) -> set[str]:
     return {str(name) for _, _, name in found.entries if "dist-info" not in str(name)}
 
 
-def test_dependencies_by_metadata(site):
+def test_dependencies_by_metadata(site: Path) -> None:
     assert names(visible(("alpha-pkg",))) == {"alpha", "shared/beta", "gamma.py"}
     assert names(visible(("ALPHA_PKG",))) == names(visible(("alpha.pkg",)))
     assert names(visible(("beta-pkg",))) == {"shared/beta"}
@@ -62,7 +64,7 @@ def test_dependencies_by_metadata(site):
     assert visible(("alpha-pkg",)).sites == (site,)
 
 
-def test_hidden_data_is_left_out_of_a_shared_folder(site):
+def test_hidden_data_is_left_out_of_a_shared_folder(site: Path) -> None:
     found = visible(("alpha-pkg",), ("hidden-data",))
     assert "alpha/__init__.py" in names(found)
     assert PurePath("alpha") not in {name for _, _, name in found.entries}
@@ -81,19 +83,19 @@ def test_hidden_data_is_left_out_of_a_shared_folder(site):
     ],
 )
 @pytest.mark.usefixtures("site")
-def test_what_cannot_be_shown(packages, data, words):
+def test_what_cannot_be_shown(packages: tuple[str, ...], data: tuple[str, ...], words: str) -> None:
     with pytest.raises(TaskError, match=words.replace("[", r"\[")):
         visible(packages, data)
 
 
-def test_an_editable_install_is_refused(site):
+def test_an_editable_install_is_refused(site: Path) -> None:
     info = site / "gamma-1.0.dist-info"
     (info / "direct_url.json").write_text('{"url": "file:///x", "dir_info": {"editable": true}}')
     with pytest.raises(TaskError, match="editable"):
         visible(("gamma",))
 
 
-def test_inside(level, site):
+def test_inside(level: Level, site: Path) -> None:
     with opened(level, packages=("alpha-pkg",), data=("hidden-data",)) as inmate:
         inmate.run("import sys; sys.path += sys.argv[5:]")
         assert inmate.run("import alpha, shared.beta, gamma; r = alpha.x + shared.beta.y + gamma.z") == 6
@@ -108,7 +110,7 @@ def test_inside(level, site):
                 assert inmate.run(f"try: open({str(path)!r}); r = 'read'\nexcept OSError: r = 'denied'") == "denied"
 
 
-def test_numpy(level):
+def test_numpy(level: Level) -> None:
     with opened(level, packages=("numpy",)) as inmate:
         inmate.run("import sys; sys.path += sys.argv[5:]")
         assert inmate.run("import numpy; r = numpy.__version__, float(numpy.ones((9, 9)).sum())") == (
@@ -117,7 +119,7 @@ def test_numpy(level):
         )
 
 
-def test_an_installed_copy_of_this_package_is_not_visible(isolated, tmp_path):
+def test_an_installed_copy_of_this_package_is_not_visible(isolated: Level, tmp_path: Path) -> None:
     """Not by name, and not by path: a base interpreter's own site-packages are shut as well."""
     with opened(isolated) as inmate:
         found = inmate.run(
@@ -133,7 +135,7 @@ def test_an_installed_copy_of_this_package_is_not_visible(isolated, tmp_path):
         assert found == []
 
 
-def test_wheels_are_what_pip_leaves(tmp_path):
+def test_wheels_are_what_pip_leaves(tmp_path: Path) -> None:
     """The fixture's idea of an installation agrees with pip's."""
     place = tmp_path / "one-1.0-py3-none-any.whl"
     with zipfile.ZipFile(place, "w") as file:
