@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from evolve.records import Artifact, Draft, Evaluation
+from evolve.records import Artifact, Draft, Evaluation, Status
 
 texts = st.text(st.characters(codec="utf-8"), max_size=60)
 """Text as files hold it: any character but lone surrogates."""
@@ -34,7 +34,8 @@ artifacts = st.lists(
 @st.composite
 def evaluations(draw: st.DrawFn) -> Evaluation:
     """Return evaluations of any status, with a score if and only if they are ``ok``."""
-    status = draw(st.sampled_from(["ok", "invalid", "crash", "timeout", "memory", "gpu_memory", "protocol"]))
+    statuses: list[Status] = ["ok", "invalid", "crash", "timeout", "memory", "gpu_memory", "protocol"]
+    status = draw(st.sampled_from(statuses))
     positive = st.floats(0, 1e6)
     return Evaluation(
         status=status,
