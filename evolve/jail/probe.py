@@ -1,7 +1,7 @@
 """The attacks of the self-test, from inside: a runner in the place of a candidate's (see `evolve.jail.selftest`).
 
 Self-contained, stdlib only. Every attack returns what it achieved as text, or nothing, or raises OSError, if it was denied.
- Whether something happened outside is for the self-test to look at.
+Whether something happened outside is for the self-test to look at.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import ctypes
 import json
 import mmap
 import os
+import platform
 import resource
 import signal
 import socket
@@ -58,6 +59,14 @@ def named_socket(folder: str, **_: Any) -> str:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.connect(folder + "/socket")
     return "connected"
+
+
+def datagram_socket(folder: str, token: str, **_: Any) -> str:
+    """Send to a Unix socket outside from a pair of one's own, which needs no new socket."""
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with one, other:
+        one.sendto(token.encode(), folder + "/datagram")
+    return "sent"
 
 
 def netlink(**_: Any) -> str:
@@ -165,11 +174,49 @@ def descriptors(**_: Any) -> str:
 
 
 def kill_parent(**_: Any) -> str:
-    """End the keeper, and be without one."""
+    """Slow the keeper down; end it, and be without one."""
+    done = ""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)
+        done = "slowed it down"
     with contextlib.suppress(OSError):
         os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(0.05)
+    return done
+
+
+def privileges(**_: Any) -> str:
+    """Be root, or become it."""
+    if os.getuid() == 0:
+        return "it is root"
+    for function in (os.setuid, os.setgid):
+        with contextlib.suppress(OSError):
+            function(0)
+            return f"{function.__name__}(0)"
     return ""
+
+
+def kernel(**_: Any) -> str:
+    """Open interfaces of the kernel in which holes keep being found."""
+    done = []
+    for name, number, arguments in (
+        ("io_uring", 425, (4, bytes(120))),
+        ("perf_event_open", (298, 241), (b"\1\0\0\0\x80\0\0\0" + bytes(120), 0, -1, -1, 0)),
+        ("userfaultfd", (323, 282), (1,)),
+        ("the keyrings", (250, 219), (0, -2, 1)),
+    ):
+        call = number if isinstance(number, int) else number[platform.machine() == "aarch64"]
+        if LIBC.syscall(call, *arguments) >= 0:
+            done.append(name)
+    return ", ".join(done)
+
+
+def traces(**_: Any) -> str:
+    """Make shared memory that outlives its process."""
+    if (number := LIBC.shmget(0, mmap.PAGESIZE, 0o600)) < 0:
+        return ""
+    LIBC.shmctl(number, 0, None)
+    return "shared memory"
 
 
 def daemon(token: str, **_: Any) -> str:
@@ -218,8 +265,10 @@ def memory(limit: int, **_: Any) -> str:
 
 
 def shared_memory(limit: int, **_: Any) -> str:
-    """The same with pages that could be shared, which no limit of a process counts."""
+    """The same with pages that could be shared, which no limit of a process counts; nor are they mapped any more."""
     blocks = _fill(2 * limit, mmap.MAP_SHARED)
+    for block in blocks:
+        block.madvise(mmap.MADV_DONTNEED)
     return _kept(f"{len(blocks) * _CHUNK >> 20} MiB")
 
 
@@ -227,25 +276,43 @@ def memory_of_children(limit: int, **_: Any) -> str:
     """Use twice the memory that is allowed, in six processes none of which uses too much."""
     for _child in range(6):
         if os.fork() == 0:
-            _fill(limit // 3, mmap.MAP_PRIVATE)
-            time.sleep(20)
-            os._exit(0)
+            blocks = _fill(limit // 3, mmap.MAP_PRIVATE)
+            time.sleep(20)  # with what it took: freed memory is no use of it
+            os._exit(len(blocks) == 0)
     return _kept("six children")
 
 
 def memory_in_files(limit: int, token: str, **_: Any) -> str:
     """Use twice the memory that is allowed in files of memory file systems, or in memory that has no name."""
     left = 2 * limit
+    paths: list[str] = []
     for folder in ("/dev/shm", os.getcwd(), "/tmp", "/dev", "/"):
-        path = f"{folder}/{token}"
-        with contextlib.suppress(OSError), open(path, "wb", buffering=0) as file:
+        with contextlib.suppress(OSError):
             while left > 0:
-                left -= file.write(bytes(_CHUNK))
+                paths.append(f"{folder}/{token}{len(paths)}")
+                with open(paths[-1], "wb", buffering=0) as file:
+                    left -= file.write(bytes(_CHUNK))
     with contextlib.suppress(OSError):
         number = os.memfd_create("probe")
         while left > 0:
             left -= os.write(number, bytes(_CHUNK))
-    return "" if left > 0 else _kept(f"{2 * limit >> 20} MiB")
+    achieved = "" if left > 0 else _kept(f"{2 * limit >> 20} MiB")
+    for path in paths:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+    return achieved
+
+
+def disk(limit: int, **_: Any) -> str:
+    """Write more than the scratch folder may hold, into files seen nowhere: they are on their way between two sockets."""
+    sockets = []
+    for number in range(3 * limit // _CHUNK):
+        with open(str(number), "wb", buffering=0) as file:
+            file.write(bytes(_CHUNK))
+            sockets.append(socket.socketpair())
+            socket.send_fds(sockets[-1][0], [b"x"], [file.fileno()])
+        os.unlink(str(number))
+    return _kept(f"{len(sockets) * _CHUNK >> 20} MiB")
 
 
 def serve(requests: BinaryIO, replies: BinaryIO, program: str) -> None:

@@ -29,6 +29,7 @@ ATTACKS: Mapping[str, str] = MappingProxyType(
         "udp": "send over UDP",
         "abstract_socket": "reach a Unix socket without a path",
         "named_socket": "reach a Unix socket with a path",
+        "datagram_socket": "send to a Unix socket from a pair of its own",
         "netlink": "open a netlink socket",
         "read_outside": "read files outside",
         "environment": "read another process's environment",
@@ -42,7 +43,11 @@ ATTACKS: Mapping[str, str] = MappingProxyType(
         "shared_memory": "use more shared memory than allowed",
         "memory_of_children": "use more memory than allowed across children",
         "memory_in_files": "use more memory than allowed in files",
-        "kill_parent": "kill the process that watches it",
+        "disk": "write more to disk than allowed",
+        "privileges": "be root",
+        "kernel": "open interfaces of the kernel that no program needs",
+        "traces": "leave something behind in memory",
+        "kill_parent": "kill or throttle the process that watches it",
         "daemon": "leave a process behind",
     }
 )
@@ -57,6 +62,7 @@ _LASTING = frozenset(ATTACKS) & {
         "shared_memory",
         "memory_of_children",
         "memory_in_files",
+        "disk",
         "kill_parent",
         "daemon",
     )
@@ -91,7 +97,10 @@ class Lab:
         self.udp.setblocking(False)
         self._listener(socket.AF_UNIX, "\0" + self.token)
         self._listener(socket.AF_UNIX, str(self.folder / "socket"))
-        (self.folder / "socket").chmod(0o666)
+        datagrams = self._stack.enter_context(closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)))
+        datagrams.bind(str(self.folder / "datagram"))
+        for name in ("socket", "datagram"):
+            (self.folder / name).chmod(0o666)
         (self.folder / "canary").write_text(self.token)
         (self.folder / "canary").chmod(0o644)
 
@@ -114,7 +123,7 @@ class Lab:
             "folder": str(self.folder),
             "victim": self.victim.pid,
             "port": port.getsockname()[1],
-            "limit": _LIMITS.processes if attack == "processes" else _LIMITS.memory,
+            "limit": {"processes": _LIMITS.processes, "disk": _LIMITS.scratch}.get(attack, _LIMITS.memory),
         }
         if self._jail is None:
             self._jail = Jail(self._confinement, _LIMITS, files={"program.py": ""}, runner=_PROBE)
@@ -152,8 +161,8 @@ class Lab:
         if pid := _running(self.token):
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, 9)
-        with suppress(OSError):
-            os.unlink(f"/dev/shm/{self.token}")
+        for path in Path("/dev/shm").glob(self.token + "*"):
+            path.unlink(missing_ok=True)
         self._stack.close()
 
 
