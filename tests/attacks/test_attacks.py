@@ -9,8 +9,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ STATUSES: Mapping[str, set[str]] = {
     "disk_closed": MANY,
     "disk_deep": MANY,
     "disk_hidden": MANY,
+    "disk_in_flight": MANY,
+    "disk_mapped": MANY,
     "endless_import": HANGS,
     "endless_loop": HANGS,
     "endless_output": HANGS,
@@ -75,42 +77,85 @@ STATUSES: Mapping[str, set[str]] = {
 }
 """How an attack may be judged; what is not named must be ``ok``, with what an honest program scores or less."""
 
+QUICK = [name for name in ATTACKS if STATUSES.get(name) != HANGS]
 
-@cache
-def outcomes(level: str, user: str) -> Mapping[str, dict[str, Any]]:
-    """Run the arena once and return what became of each attack."""
-    command = [sys.executable, "-P", str(ARENA), level]
+
+DOCTOR = "import json; from evolve.jail.doctor import examine; print(json.dumps(examine().to_json()))"
+LEVELS = ("namespaces", "landlock")
+"""The levels whose scores are isolated."""
+USERS = ("this user", "nobody")
+AT_ONCE = 4
+"""Arenas that run at the same time: much of what they do is to wait for a time limit."""
+
+
+def run(user: str, *arguments: str) -> str:
+    """Run Python as ``user`` and return what it prints."""
+    command = [sys.executable, "-P", *arguments]
     if user == "nobody":
         command = ordinary.as_nobody(command)
     variables = environment()
     variables["PYTHONPATH"] = os.pathsep.join((str(ARENA.parents[2]), variables.get("PYTHONPATH", "")))
     done = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
-    return {found["attack"]: found for found in map(json.loads, done.stdout.splitlines())}
+    return done.stdout
 
 
-@pytest.fixture(params=["this user", "nobody"])
-def user(request: pytest.FixtureRequest) -> str:
-    """Who judges: the user who runs the tests, and one without rights."""
-    if request.param == "nobody" and not ordinary.possible():
-        pytest.skip("only root can become an ordinary user, and needs mounts for it")
-    return str(request.param)
+Outcomes = Mapping[str, Mapping[str, Any]]
 
 
-@pytest.fixture(params=["namespaces", "landlock"])
-def level(request: pytest.FixtureRequest) -> str:
-    """The levels whose scores are isolated."""
-    if why := missing(request.param):
+@pytest.fixture(scope="module")
+def arenas(request: pytest.FixtureRequest) -> Iterator[Mapping[tuple[str, str], Future[Outcomes]]]:
+    """By level and user, what became of the attacks that are to be tested; all arenas run at once."""
+    wanted: dict[tuple[str, str], list[str]] = {}
+    for item in request.session.items:
+        params = getattr(item, "callspec", None) and item.callspec.params  # type: ignore[attr-defined]
+        if item.path == request.path and params and possible(params["user"]) == "":
+            names = [params["name"]] if "name" in params else QUICK
+            wanted.setdefault((params.get("level", "rlimits"), params["user"]), []).extend(names)
+
+    def outcomes(level: str, user: str, names: list[str]) -> Outcomes:
+        found = map(json.loads, run(user, str(ARENA), level, *names).splitlines())
+        return {outcome["attack"]: outcome for outcome in found}
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {key: pool.submit(outcomes, *key, names) for key, names in wanted.items() if not missing(key[0])}
+
+
+def possible(user: str) -> str:
+    """Return why nothing can be run as ``user`` here, or nothing."""
+    if user == "nobody" and not ordinary.possible():
+        return "only root can become an ordinary user, and needs mounts for it"
+    return ""
+
+
+def require(level: Any, user: str) -> None:
+    """Skip the test where the level or the user cannot be had."""
+    if why := possible(user) or missing(level):
         pytest.skip(why)
-    return str(request.param)
 
 
+@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("name", ATTACKS)
-def test_attack(level: str, user: str, name: str) -> None:
-    outcome = outcomes(level, user)[name]
+def test_attack(arenas: Mapping[tuple[str, str], Future[Outcomes]], level: str, user: str, name: str) -> None:
+    require(level, user)
+    outcome = arenas[level, user].result()[name]
     assert outcome["breaches"] == []
     assert outcome["status"] in STATUSES.get(name, {"ok"}), outcome["error"]
     assert outcome["honest"] == ""
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_what_doctor_says_is_open_is_open(arenas: Mapping[tuple[str, str], Future[Outcomes]], user: str) -> None:
+    require("rlimits", user)
+    outcomes = arenas["rlimits", user].result().values()
+    levels = json.loads(run(user, "-c", DOCTOR))["levels"]
+    told = {level["level"]: {leak["attack"] for leak in level["open"]} for level in levels}
+    achieved = {kind for outcome in outcomes for kind, _ in outcome["breaches"]}
+    assert told["namespaces"] == told["landlock"] == set()
+    assert told["rlimits"] == achieved - {"forged", "secret"}
+    assert "forged" in achieved
+    assert next(level["integrity"] for level in levels if level["level"] == "rlimits") == "best-effort"
 
 
 def test_every_attack_says_what_it_tries() -> None:

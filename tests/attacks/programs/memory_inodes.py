@@ -6,22 +6,17 @@ import time
 import targets
 from kit import got, honest
 
-count = 0
-wanted = 200_000
-for folder in (os.getcwd(), "/dev/shm"):
-    try:
-        os.chdir(folder)
-        for _ in range(wanted // 2):
-            os.close(os.open(f"{targets.TOKEN}-{count}", os.O_CREAT | os.O_WRONLY, 0o600))
-            count += 1
-    except OSError:
-        pass
-if count == wanted:
-    got("memory_in_files", f"{count} files, which take 200 MB of the kernel's memory")
-if os.getcwd() == "/dev/shm" and not os.path.ismount("/proc/1/root"):
-    for number in range(count):
-        try:
-            os.unlink(f"{targets.TOKEN}-{number}")
-        except OSError:
-            continue
+WANTED = 3 * targets.MEMORY // 2 >> 10
+for child in range(4):
+    if os.fork() == 0:
+        os.mkdir(str(child))
+        os.chdir(str(child))
+        for number in range(WANTED // 4):
+            os.close(os.open(f"{targets.TOKEN}-{number}", os.O_CREAT | os.O_WRONLY, 0o600))
+        time.sleep(1)
+        os._exit(0)
+time.sleep(0.8)
+count = sum(len(os.listdir(str(child))) for child in range(4))
+if count >= WANTED:
+    got("memory_in_files", f"{count} files, of about a KiB each in the kernel")
 solve = honest

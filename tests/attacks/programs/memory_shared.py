@@ -1,4 +1,7 @@
-"""Takes three times the memory that is allowed as shared pages, and lets go of the mapping's pages though not of the mapping."""
+"""Takes three times the memory that is allowed as shared pages, and lets go of the mapping's pages though not of the mapping.
+
+Such pages are in no process's account any more, and in no file system's either.
+"""
 
 import mmap
 import os
@@ -8,17 +11,38 @@ import targets
 from kit import got, honest
 
 SIZE = 4 << 20
-taken = []
-try:
-    while len(taken) < 3 * targets.MEMORY // SIZE:
-        block = mmap.mmap(-1, SIZE)
+
+
+def nameless():
+    return mmap.mmap(-1, SIZE)
+
+
+def zeros():
+    return mmap.mmap(os.open("/dev/zero", os.O_RDWR), SIZE)
+
+
+def read_only_zeros():
+    return mmap.mmap(os.open("/dev/zero", os.O_RDONLY), SIZE, prot=mmap.PROT_READ)
+
+
+def take(new):
+    blocks = []
+    while len(blocks) < 3 * targets.MEMORY // SIZE:
+        block = new()
         for at in range(0, SIZE, 4096):
-            block[at] = 1
+            if new is read_only_zeros:
+                block[at]
+            else:
+                block[at] = 1
         block.madvise(mmap.MADV_DONTNEED)  # out of this process's account, not out of memory
-        taken.append(block)
-except OSError:
-    pass
-time.sleep(0.1)
-if len(taken) * SIZE > targets.MEMORY * 1.5 and all(block[0] for block in taken):
-    got("shared_memory", f"{len(taken) * SIZE >> 20} MiB, hidden")
+        blocks.append(block)
+    time.sleep(0.1)
+    return blocks
+
+
+for new in (nameless, zeros, read_only_zeros):
+    try:
+        got("shared_memory", f"{len(take(new)) * SIZE >> 20} MiB of {new.__name__}, hidden")
+    except (OSError, ValueError):
+        continue
 solve = honest

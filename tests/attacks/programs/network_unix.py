@@ -4,7 +4,7 @@ import os
 import socket
 
 import targets
-from kit import attempt, honest as solve  # noqa: F401
+from kit import attempt, honest as solve, unconfined  # noqa: F401
 
 
 def connect(address, kind=socket.SOCK_STREAM):
@@ -35,9 +35,9 @@ attempt("named_socket", "connected", connect, f"{targets.OUTSIDE}/stream")
 attempt("named_socket", "connected by a link", by_link)
 attempt("named_socket", "sent", connect, f"{targets.OUTSIDE}/datagram", socket.SOCK_DGRAM)
 attempt("abstract_socket", "connected", connect, "\0" + targets.TOKEN)
-for address, of in ((f"{targets.OUTSIDE}/datagram", "named_socket"), (f"\0{targets.TOKEN}-datagram", "abstract_socket")):
-    attempt(of, "sent from a pair", by_pair, address)
+for address in (f"{targets.OUTSIDE}/datagram", f"\0{targets.TOKEN}-datagram"):
+    attempt("datagram_socket", "sent from a pair", by_pair, address)
     for kind in (socket.SOCK_DGRAM, socket.SOCK_SEQPACKET, socket.SOCK_STREAM):
-        attempt(of, "a pair connected anew", reconnect, address, kind)
-for path in ("/dev/log", "/run/systemd/notify", "/run/dbus/system_bus_socket", "/var/run/docker.sock"):
+        attempt("datagram_socket", "a pair connected anew", reconnect, address, kind)
+for path in () if unconfined() else ("/dev/log", "/run/systemd/notify", "/run/dbus/system_bus_socket", "/var/run/docker.sock"):
     attempt("named_socket", f"opened {path}", connect, path)

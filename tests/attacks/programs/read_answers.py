@@ -4,7 +4,7 @@ import json
 import os
 
 import targets
-from kit import attempt, honest, libc, pids, read, syscall
+from kit import attempt, honest, pids, read
 
 PATH = f"{targets.TASK}/answers.json"
 ANSWERS = {}
@@ -70,4 +70,4 @@ attempt("read_outside", "the program's folder left upwards", os.listdir, os.path
 
 
 def solve(question):
-    return ANSWERS.get(str(question), honest(question))
+    return ANSWERS.get(question, honest(question))

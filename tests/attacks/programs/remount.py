@@ -3,7 +3,7 @@
 import os
 
 import targets
-from kit import attempt, honest as solve, libc, syscall  # noqa: F401
+from kit import attempt, honest as solve, libc, syscall, unconfined  # noqa: F401
 
 REMOUNT, READ_ONLY, BIND, MOVE, PRIVATE, DETACH = 32, 1, 4096, 8192, 1 << 18, 2
 PROGRAM = os.path.dirname(__file__).encode()
@@ -23,5 +23,5 @@ for kind in (b"tmpfs", b"proc", b"sysfs", b"overlay", b"devpts", b"cgroup2"):
 attempt("remount", "opened a tree", lambda: os.close(syscall("open_tree", -100, PROGRAM, 1)))
 attempt("remount", "opened a file system", lambda: os.close(syscall("fsopen", b"tmpfs", 0)))
 attempt("remount", "changed the root for nothing", syscall, "pivot_root", b"place", b"place")
-for folder in (b"/proc", b"/tmp", b"/dev"):  # the flag asks for what is busy to be expired, which never unmounts at once
-    attempt("remount", f"unmounting {folder}", libc, "umount2", folder, 4)
+for folder in (b"/proc", b"/tmp", b"/dev") if not unconfined() else ():
+    attempt("remount", f"unmounted {folder}", libc, "umount2", folder, DETACH)

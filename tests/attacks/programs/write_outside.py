@@ -4,7 +4,7 @@ import os
 import shutil
 
 import targets
-from kit import attempt, honest as solve  # noqa: F401
+from kit import attempt, honest as solve, unconfined  # noqa: F401
 
 CANARY = f"{targets.OUTSIDE}/canary.txt"
 HERE = os.getcwd()
@@ -63,8 +63,11 @@ attempt("write_outside", "by a link", by_link)
 attempt("write_outside", "by a dangling link", by_dangling_link)
 attempt("write_outside", "by renaming", by_rename)
 attempt("write_outside", "by a hard link", by_hard_link)
-FOLDERS = [targets.OUTSIDE, targets.TASK, targets.HOME, targets.EVOLVE, *targets.SITES, "/", "/etc", "/usr/lib", "/var/tmp", "/run"]
-FOLDERS += [os.path.dirname(__file__), os.path.dirname(os.__file__), os.path.dirname(os.__file__) + "/__pycache__", HERE + "/.."]
+FOLDERS = [targets.OUTSIDE, targets.TASK, targets.HOME, os.path.dirname(__file__), HERE + "/.."]
+if not unconfined():
+    LIBRARY = os.path.dirname(os.__file__)
+    FOLDERS += [targets.EVOLVE, *targets.SITES, LIBRARY, f"{LIBRARY}/__pycache__", "/", "/etc", "/usr/lib", "/var/tmp", "/run"]
+    FOLDERS = [folder for folder in FOLDERS if not folder.startswith(HERE + "/") or folder.endswith("..")]  # its own
 for folder in FOLDERS:
     attempt("write_outside", "created", create, folder)
 for path in (__file__, os.__file__, f"{targets.EVOLVE}/records.py", f"{targets.TASK}/evaluate.py"):
