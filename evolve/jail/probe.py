@@ -220,7 +220,7 @@ def traces(**_: Any) -> str:
 
 
 def daemon(token: str, **_: Any) -> str:
-    """Leave a process behind that has nothing in common with this one; the self-test looks for it."""
+    """Leave a process behind that has nothing in common with this one, and no keeper; the self-test looks for it."""
     if os.fork() == 0:
         with contextlib.suppress(OSError):
             os.setsid()
@@ -228,6 +228,9 @@ def daemon(token: str, **_: Any) -> str:
             os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", "import time; time.sleep(20)", token])
         os._exit(0)
     os.wait()
+    time.sleep(0.1)
+    with contextlib.suppress(OSError):
+        os.kill(os.getppid(), signal.SIGKILL)
     return ""
 
 
@@ -266,9 +269,10 @@ def memory(limit: int, **_: Any) -> str:
 
 def shared_memory(limit: int, **_: Any) -> str:
     """The same with pages that could be shared, which no limit of a process counts; nor are they mapped any more."""
-    blocks = _fill(2 * limit, mmap.MAP_SHARED)
-    for block in blocks:
-        block.madvise(mmap.MADV_DONTNEED)
+    blocks = []
+    for _ in range(2 * limit // _CHUNK):
+        blocks += _fill(_CHUNK, mmap.MAP_SHARED)
+        blocks[-1].madvise(mmap.MADV_DONTNEED)
     return _kept(f"{len(blocks) * _CHUNK >> 20} MiB")
 
 
