@@ -169,6 +169,7 @@ class Arena:
         seen = self.judge(name)
         outcome = Outcome(name, seen.status, seen.score, seen.error, time.monotonic() - begin)
         outcome.breaches += self.said(seen)
+        self.settle()
         outcome.breaches += [(kind, what) for kind, what in self.state() if (kind, what) not in before]
         outcome.breaches += self.heard()
         self.sweep()
@@ -233,6 +234,12 @@ class Arena:
                 for line in Path(f"/proc/sysvipc/{name}").read_text().splitlines():
                     if line.split()[0] == str(self.key):
                         yield name, line.split()[1]
+
+    def settle(self) -> None:
+        """Wait a little for processes that are dying."""
+        end = time.monotonic() + 0.5
+        while self.strangers() and time.monotonic() < end:
+            time.sleep(0.01)
 
     def strangers(self) -> list[tuple[int, str]]:
         """Return the living descendants of this process, to which all orphans come home, but for the judge and the victim."""
