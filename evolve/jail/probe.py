@@ -269,8 +269,8 @@ def memory(limit: int, **_: Any) -> str:
 
 def shared_memory(limit: int, **_: Any) -> str:
     """The same with pages that could be shared, which no limit of a process counts; nor are they mapped any more."""
-    blocks = []
-    for _ in range(2 * limit // _CHUNK):
+    blocks: list[mmap.mmap] = []
+    for _block in range(2 * limit // _CHUNK):
         blocks += _fill(_CHUNK, mmap.MAP_SHARED)
         blocks[-1].madvise(mmap.MADV_DONTNEED)
     return _kept(f"{len(blocks) * _CHUNK >> 20} MiB")
