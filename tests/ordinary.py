@@ -1,7 +1,8 @@
 """Runs a command as a user without rights, from root, although the interpreter may lie in a folder closed to others.
 
-In a mount namespace of its own, the closed folder is covered by an open one that holds the interpreter alone; then the user is
-changed. ``in_docker`` takes away what Docker's default profile takes away: new namespaces and mounts, by seccomp.
+In a mount namespace of its own, closed folders are covered by open ones that hold the interpreter, its packages and this checkout
+alone; then the user is changed. ``in_docker`` takes away what Docker's default profile takes away: new namespaces and mounts, by
+seccomp.
 """
 
 import os
@@ -16,17 +17,16 @@ from evolve.jail.view import interpreter
 NOBODY = 65534
 _COVER = """
 set -e
-if [ -n "$1" ]; then
-    keep=$(mktemp -d)
-    mount --bind "$2" "$keep"
-    mount -t tmpfs -o mode=0755,size=1m tmpfs "$1"
-    mkdir -p "$2"
-    mount --move "$keep" "$2"
-    rmdir "$keep"
-fi
-shift 2
+keep=$(mktemp -d /tmp/ordinary-XXXXXX)
+mount -t tmpfs -o mode=0755,size=1m tmpfs "$keep"
+while [ "$1" != -- ]; do mkdir -p "$keep$1"; mount --rbind "$1" "$keep$1"; shift; done; shift
+while [ "$1" != -- ]; do mount -t tmpfs -o mode=0755,size=1m tmpfs "$1"; shift; done; shift
+while [ "$1" != -- ]; do mkdir -p "$1"; mount --rbind "$keep$1" "$1"; shift; done; shift
+umount -R -l "$keep"
+rmdir "$keep"
 exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
 """
+"""Arguments: folders to keep, closed folders to cover, the ones to keep again, the command; between them ``--``."""
 
 
 def possible() -> bool:
@@ -35,11 +35,15 @@ def possible() -> bool:
 
 
 def as_nobody(command: Sequence[str]) -> list[str]:
-    """Return the command that runs ``command`` as user 65534."""
-    prefix = interpreter().parent.parent
-    closed = [folder for folder in reversed(prefix.parents) if not folder.stat().st_mode & 0o001]
-    cover = str(closed[0]) if closed else ""
-    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", _COVER, "sh", cover, str(prefix), *command]
+    """Return the command that runs ``command`` as user 65534, who can read the interpreter, its packages and this checkout."""
+    closed: dict[str, None] = {}
+    kept: dict[str, None] = {}
+    for place in (interpreter().parent.parent, Path(__file__).resolve().parents[1], Path(sys.prefix)):
+        shut = [str(folder) for folder in reversed(place.parents) if not folder.stat().st_mode & 0o001]
+        if shut:
+            closed[shut[0]] = kept[str(place)] = None
+    private = ["unshare", "--mount", "--propagation", "private"]
+    return [*private, "sh", "-c", _COVER, "sh", *kept, "--", *closed, "--", *kept, "--", *command]
 
 
 def in_docker(command: Sequence[str]) -> list[str]:
