@@ -11,33 +11,44 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from statistics import median
 
 from evolve.config import BanditConfig
 from evolve.records import Metric, Program
 from evolve.seams import Bandit
 
 
-def gain(score: Metric, child: Program | None, parent: Program, elites: Sequence[Program], best: float | None) -> float:
-    """Return the reward of an attempt in [0, 1]: 0 for a child that failed or is no better than its parent, 1 for a new
-    best of the run, and otherwise the share of the island's elites that the child beats, halved: a rank, whatever the
-    scores' scale.
+def gain(
+    score: Metric,
+    child: Program | None,
+    parent: Program,
+    elites: Sequence[Program],
+    first: float | None,
+    best: float | None,
+) -> float:
+    """Return the reward of an attempt in [0, 1]: the part of the run's progress that it made.
+
+    What counts is by how much the child is better than both its parent and the median of the island's elites, so that
+    repairing poor parents earns nothing; the unit is what the run has gained from its ``first`` score to its ``best``, this
+    child included. A child that failed, or is no better, earns 0.
     """
-    if child is None or child.score is None or parent.score is None:
+    if child is None or child.score is None or parent.score is None or first is None:
         return 0.0
     value = score.sign * child.score
-    if value <= score.sign * parent.score:
-        return 0.0
-    if best is None or value > score.sign * best:
-        return 1.0
-    beaten = sum(1 for elite in elites if elite.score is not None and score.sign * elite.score < value)
-    return 0.5 * max(beaten, 1) / max(len(elites), 1)
+    values = [score.sign * elite.score for elite in elites if elite.score is not None]
+    better = value - max([score.sign * parent.score, *([median(values)] if values else [])])
+    progress = max(value, score.sign * (first if best is None else best)) - score.sign * first
+    return min(better / progress, 1.0) if better > 0 and progress > 0 else 0.0
 
 
 @dataclass(slots=True)
 class Record:
-    """What is known of one arm: its weight, discounted pulls, cost of those told (evaluations), and rewards."""
+    """What is known of one arm: its weight, and, discounted, pulls told, their cost in evaluations and their rewards;
+    ``open`` are pulls not told yet.
+    """
 
     weight: float
+    open: int = 0
     pulls: float = 0.0
     cost: float = 0.0
     reward: float = 0.0
@@ -46,6 +57,11 @@ class Record:
     def rate(self) -> float:
         """Reward per evaluation; with nothing told yet, 0."""
         return self.reward / self.cost if self.cost > 0 else 0.0
+
+    @property
+    def spent(self) -> float:
+        """Evaluations spent on the arm, those of open pulls estimated by its mean."""
+        return self.cost + self.open * (self.cost / self.pulls if self.pulls > 0 else 1.0)
 
 
 class Arms:
@@ -58,17 +74,22 @@ class Arms:
     def pull(self, arm: str) -> None:
         """Count an attempt of ``arm``. An arm that is no longer configured is left out, as its rows are on resume."""
         if arm in self.records:
-            self.records[arm].pulls += 1
+            self.records[arm].open += 1
 
     def tell(self, arm: str, gain: float, cost: float) -> None:
-        """Discount what every arm gained before, and credit ``arm``."""
+        """Discount what every arm did before by the evaluations that went by, and credit ``arm``."""
+        cost = max(cost, 1.0)  # an attempt that ended before the judge still took its turn
+        kept = self._decay**cost
         for record in self.records.values():
-            record.pulls *= self._decay
-            record.cost *= self._decay
-            record.reward *= self._decay
+            record.pulls *= kept
+            record.cost *= kept
+            record.reward *= kept
         if arm in self.records:
-            self.records[arm].cost += max(cost, 1.0)  # an attempt that ended before the judge still took its turn
-            self.records[arm].reward += gain
+            record = self.records[arm]
+            record.open -= 1
+            record.pulls += 1
+            record.cost += cost
+            record.reward += gain
 
 
 class Fixed(Arms):
@@ -86,17 +107,17 @@ class Thompson(Arms):
         """Draw a rate for every arm from its posterior, and take the arm of the largest."""
 
         def drawn(record: Record) -> float:
-            return rng.betavariate(1 + record.reward, 1 + max(record.cost - record.reward, 0.0))
+            return rng.betavariate(1 + record.reward, 1 + max(record.spent - record.reward, 0.0))
 
         return max(self.records, key=lambda arm: drawn(self.records[arm]))
 
 
 class UpperConfidence(Arms):
-    """Asymmetric UCB: ``rate_a / max rate + c · weight_a · sqrt(2 ln t / n_a)``, with t and n_a discounted pulls.
+    """Asymmetric UCB per evaluation: ``rate_a / max rate + c · w_a · sqrt(2 ln t / n_a)``.
 
-    After ShinkaEvolve (arXiv 2509.19349), whose reward counts improvements only; here it is a rank instead of exp(ΔF) −
-    1, attempts that fail at any stage count as 0, and the weight scales what is spent on exploring an arm (relative to
-    the mean weight).
+    ``n_a`` are the evaluations spent on an arm, ``t`` on all of them, discounted, and ``w_a`` its weight relative to the
+    mean one. After ShinkaEvolve (arXiv 2509.19349), whose reward counts improvements only and whose n counts pulls; where an
+    attempt may cost one evaluation or hundreds, a bound on what an evaluation earns must count evaluations.
     """
 
     def __init__(self, weights: Mapping[str, float], decay: float, exploration: float) -> None:
@@ -105,16 +126,16 @@ class UpperConfidence(Arms):
 
     def pick(self, rng: Random) -> str:
         """Return an arm never pulled if there is one, else that of the highest bound; ties by chance."""
-        fresh = [arm for arm, record in self.records.items() if record.pulls == 0]
+        fresh = [arm for arm, record in self.records.items() if record.spent == 0]
         if fresh:
             return rng.choice(fresh)
-        total = math.log(1 + sum(record.pulls for record in self.records.values()))
+        total = math.log(1 + sum(record.spent for record in self.records.values()))
         top = max(record.rate for record in self.records.values())
         mean = sum(record.weight for record in self.records.values()) / len(self.records)
 
         def bound(record: Record) -> float:
             exploit = record.rate / top if top > 0 else 0.0
-            return exploit + self._exploration * record.weight / mean * math.sqrt(2 * total / record.pulls)
+            return exploit + self._exploration * record.weight / mean * math.sqrt(2 * total / max(record.spent, 1.0))
 
         return max(self.records, key=lambda arm: (bound(self.records[arm]), rng.random()))
 

@@ -19,7 +19,8 @@ class Budget:
     """Counts evaluations and seconds against their caps. An evaluation is reserved before it is asked for, so no run
     can exceed its cap.
 
-    ``seconds_before`` is the time of the run's earlier sessions. ``clock`` returns seconds.
+    ``seconds_before`` is the time of the run's earlier sessions. ``first`` is the score of the
+    task's seed. ``clock`` returns seconds.
     """
 
     limits: BudgetConfig
@@ -28,6 +29,7 @@ class Budget:
     clock: Callable[[], float] = time.monotonic
     evaluations: int = 0
     reserved: int = 0
+    first: float | None = None
     best: float | None = None
     best_at: int = 0
     barren: int = 0
@@ -79,6 +81,8 @@ class Budget:
         """Take note of a score; True if it is the best so far."""
         if value is None or (self.best is not None and self.score.sign * value <= self.score.sign * self.best):
             return False
+        if self.first is None:
+            self.first = value
         self.best, self.best_at = value, self.evaluations
         return True
 

@@ -50,10 +50,10 @@ class SearchConfig(Table):
     """For ``weighted``: the slope of the preference for scores above the median, in spreads of the island."""
     alpha: Annotated[float, Field(ge=0)] = 1.0
     """For ``power``: the exponent of the rank."""
-    elites: Count = 40
+    elites: Count = 12
     """Programs that an island keeps to choose parents from; the archive keeps all."""
-    islands: Count = 2
-    """Populations that evolve apart."""
+    islands: Count = 1
+    """Populations that evolve apart; one is best for a few thousand evaluations."""
     migrate_every: Count = 100
     """Attempts between migrations."""
     migrate_share: Share = 0.1
@@ -67,10 +67,10 @@ class BanditConfig(Table):
 
     kind: Literal["ucb", "thompson", "fixed"] = "ucb"
     """``ucb`` and ``thompson`` learn from what arms gain per evaluation; ``fixed`` follows the weights."""
-    exploration: Annotated[float, Field(ge=0)] = 0.5
+    exploration: Annotated[float, Field(ge=0)] = 1.0
     """For ``ucb``: the weight of what is not known yet."""
-    decay: Annotated[float, Field(gt=0, le=1)] = 0.99
-    """What an earlier gain still counts after each further attempt."""
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.998
+    """What an earlier gain still counts after each further evaluation."""
 
 
 class NoveltyConfig(Table):

@@ -67,7 +67,8 @@ def evaluate(candidate: Candidate) -> Result:
 README = """\
 # {name}
 
-Say here what is evolved, how it is judged, what the seed and the baselines score, and which mistakes a clever candidate could exploit.
+Say here what is evolved, how it is judged, what the seed and the baselines score, and what a clever candidate could
+exploit.
 
     evolve check {name}      # judge the seed
     evolve run {name}        # search

@@ -73,7 +73,12 @@ class State:
     def gain(self, proposal: Proposal, child: Program | None) -> float:
         """Return the reward of an attempt that is about to be told."""
         elites = self.islands.islands[proposal.island].elites
-        return gain(self.score, child, proposal.parent, elites, self.budget.best)
+        return gain(self.score, child, proposal.parent, elites, self.budget.first, self.budget.best)
+
+    def _improved(self, proposal: Proposal, child: Program | None) -> bool:
+        if child is None or child.score is None or proposal.parent.score is None:
+            return False
+        return self.score.sign * child.score > self.score.sign * proposal.parent.score
 
     def count_seed(self, program: Program) -> None:
         """Let a program that the run starts from into every island."""
@@ -91,7 +96,9 @@ class State:
         proposal, program, reward = attempt.proposal, attempt.program, attempt.gain or 0.0
         self.told += 1
         self.bandit.tell(proposal.arm, reward, float(len(attempt.points)))
-        self.islands.told(program, proposal.parent.digest, proposal.arm, proposal.island, reward > 0)
+        self.islands.told(
+            program, proposal.parent.digest, proposal.arm, proposal.island, self._improved(proposal, program)
+        )
         if program is not None:
             self.budget.scored(program.score)
         if not attempt.points:

@@ -102,15 +102,24 @@ def test_tallies_count_what_was_tried_on_a_parent() -> None:
 
 @pytest.mark.parametrize("metric", [UP, DOWN])
 @pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
-def test_gain_is_a_rank_whatever_the_scale(metric: Metric, scale: float) -> None:
+def test_gain_is_the_share_of_the_runs_progress_whatever_the_scale(metric: Metric, scale: float) -> None:
     sign = metric.sign * scale
-    elites = [program(sign * value, number) for number, value in enumerate((4.0, 3.0, 2.0, 1.0))]
-    best = sign * 4.0
-    assert gain(metric, program(sign * 5.0), elites[3], elites, best) == 1.0
-    assert gain(metric, program(sign * 3.5), elites[3], elites, best) == pytest.approx(0.5 * 3 / 4)
-    assert gain(metric, program(sign * 1.0), elites[3], elites, best) == 0.0
-    assert gain(metric, program(None), elites[3], elites, best) == 0.0
-    assert gain(metric, None, elites[3], elites, best) == 0.0
+    elites = [program(sign * value, number) for number, value in enumerate((4.0, 3.0, 2.0))]
+    first, best = sign * 0.0, sign * 4.0
+
+    def earned(child: float | None, parent: float) -> float:
+        return gain(
+            metric, program(None if child is None else sign * child), program(sign * parent), elites, first, best
+        )
+
+    assert earned(5.0, 4.0) == pytest.approx(1 / 5)
+    assert earned(4.0, 3.0) == pytest.approx(1 / 4)
+    assert earned(3.5, 1.0) == pytest.approx(0.5 / 4), "what only repairs a poor parent earns nothing"
+    assert earned(2.9, 1.0) == 0.0
+    assert earned(3.0, 3.0) == 0.0
+    assert earned(None, 1.0) == 0.0
+    assert gain(metric, None, elites[0], elites, first, best) == 0.0
+    assert gain(metric, program(sign * 1.0), program(first), [], first, first) == 1.0
 
 
 def pulls(bandit: Bandit, success: dict[str, float], seed: int, rounds: int) -> list[str]:
@@ -127,7 +136,7 @@ def pulls(bandit: Bandit, success: dict[str, float], seed: int, rounds: int) -> 
 def test_the_better_arm_gets_most_pulls(kind: str) -> None:
     for seed in range(10):
         bandit = BANDITS[kind]({"good": 1.0, "bad": 1.0}, BanditConfig())
-        made = pulls(bandit, {"good": 0.5, "bad": 0.1}, seed, 600)
+        made = pulls(bandit, {"good": 0.5, "bad": 0.1}, seed, 1500)
         assert made[100:200].count("good") >= 60
         assert "bad" in made[100:], "an arm is never given up"
 

@@ -12,6 +12,8 @@ from evolve.operators.site import Change, Site
 from evolve.operators.syntax import LARGEST_NUMBER, Edit
 from evolve.operators.tune import integer_step
 
+LONGEST_TABLE = 32
+"""The most entries of a table of constants."""
 _BINARY: Sequence[tuple[type[ast.operator], str]] = ((ast.Add, "+"), (ast.Sub, "-"), (ast.Mult, "*"), (ast.Div, "/"))
 _INTEGER: Sequence[tuple[type[ast.operator], str]] = ((ast.FloorDiv, "//"), (ast.Mod, "%"))
 _ORDER: Mapping[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
@@ -146,14 +148,29 @@ def table(site: Site) -> Change | None:
     counters = [name for name in site.variables(node) if name in site.kinds.counters]
     if not counters:
         return None
-    size = site.rng.choice((2, 2, 3, 4, 5, 6, 8))
-    index = f"[{site.rng.choice(counters)} % {size}]"
+    counter = site.rng.choice(counters)
+    turns = _turns(site, node, counter)
+    size = turns if turns is not None and site.rng.random() < 0.7 else site.rng.choice((2, 2, 3, 4, 5, 6, 8))
     base = site.module.operand(node)
-    if site.rng.random() < 0.6:
-        text = f"{base} + ({', '.join(site.number() for _ in range(size))}){index}"
+    if site.rng.random() < 0.5:
+        text = f"{base} + ({', '.join(['0.0'] * size)})[{counter} % {size}]"
     else:
-        text = f"{base} * ({', '.join(site.factor() for _ in range(size))}){index}"
+        text = f"{base} * ({', '.join(['1.0'] * size)})[{counter} % {size}]"
     return Change((site.module.put(node, text),), f"inserted {text[:90]}")
+
+
+def _turns(site: Site, node: ast.AST, counter: str) -> int | None:
+    """Return how many turns the loop over ``counter`` around ``node`` makes, where the program says so in a literal."""
+    at: ast.AST = node
+    while at in site.module.above:
+        at = site.module.above[at]
+        match at:
+            case ast.For(
+                target=ast.Name(id=name),
+                iter=ast.Call(func=ast.Name(id="range"), args=[ast.Constant(value=int(turns))]),
+            ) if name == counter:
+                return turns if 2 <= turns <= LONGEST_TABLE else None
+    return None
 
 
 def _target(site: Site) -> ast.expr | None:

@@ -24,8 +24,8 @@ MOVES: Mapping[Move, float] = {
     expressions.connective: 0.3,
     expressions.call: 0.6,
     expressions.argument: 0.5,
-    expressions.term: 3.0,
-    expressions.table: 2.0,
+    expressions.term: 4.0,
+    expressions.table: 16.0,
     expressions.transplant: 1.5,
     expressions.wrap: 2.0,
     expressions.unwrap: 0.7,
@@ -82,10 +82,9 @@ class Mutate:
         raise Stop("draft", "no move found anything to change in the evolvable Python")
 
     def points(self, proposal: Proposal, task: Task, child: Draft, evaluation: Evaluation) -> Points:
-        """Try other values for the constants that the edit brought in, where it did little harm."""
-        if not near(proposal, task, evaluation):
-            return
-        yield from refine(child, evaluation, proposal.parent.sources, task, Random(proposal.seed + 1))
+        """Try other values for the constants, above all those that the edit brought in, where it did little harm."""
+        if near(proposal, task, evaluation):
+            yield from refine(child, evaluation, proposal.parent.sources, task, Random(proposal.seed + 1))
 
 
 def near(proposal: Proposal, task: Task, evaluation: Evaluation) -> bool:

@@ -1,10 +1,10 @@
-"""The inner search of `builtin/mutate`: the constants that an edit brought in are tried a few times before the edit is
-judged by its score.
+"""The inner search of `builtin/mutate`: constants are tried around an edit before the edit is judged by its score.
 
 An edit is worth what it can become, not what its first constants make of it (Kommenda et al. 2013, "Effects of
-constant optimization by nonlinear least squares minimization in symbolic regression"). Here a (1+1) evolution
-strategy with mirrored steps (Brockhoff et al. 2010) does it: a step that fails is tried in the other direction, and
-the step size follows success.
+constant optimization by nonlinear least squares minimization in symbolic regression"). Here a (1+1) evolution strategy
+does it, which steps one to three constants at a time and whose step size follows success. Sparse steps go on where
+CMA-ES, which moves all constants at once, has come to rest: on scores with many kinks one constant at a time may still
+gain what all together cannot.
 """
 
 from __future__ import annotations
@@ -16,9 +16,13 @@ from evolve.operators.tune import Constants, constants, scale
 from evolve.records import Draft, Evaluation, Sources, Task
 from evolve.seams import Points
 
-PAIRS = 2
-"""How many mirrored pairs in a row may fail before the search ends."""
-MOST = 16
+START, NARROWEST, WIDEST = 0.05, 0.002, 0.3
+"""The step size at first, at least and at most, relative to a constant's own scale."""
+PATIENCE, LONGEST = 8, 48
+"""How many points in a row may fail before the search ends: at first, and at most; each success allows as many more."""
+PERIOD, WORTH = 30, 0.1
+"""The search ends when so many points gained less than this share of what it gained in all."""
+MOST = 60
 """The most points of one search."""
 
 
@@ -50,30 +54,34 @@ def _common(a: bytes, b: bytes) -> int:
     return size
 
 
-def refine(
-    child: Draft, evaluation: Evaluation, before: Sources, task: Task, rng: Random, pairs: int = PAIRS, most: int = MOST
-) -> Points:
-    """Yield points around the child that differ from it in its fresh constants."""
+def refine(child: Draft, evaluation: Evaluation, before: Sources, task: Task, rng: Random) -> Points:
+    """Yield points around the child: one to three of its real constants stepped; until one gains, and every second time
+    after, constants that the edit brought in.
+    """
     found = constants(child.sources, task.language)
-    positions = fresh(found, before) or found.floats()
-    if evaluation.score is None or not positions:
+    everywhere, new = found.floats(), fresh(found, before)
+    if evaluation.score is None or not everywhere:
         return
-    values = {i: float(found.numbers[i].value) for i in positions}
+    values = {i: float(found.numbers[i].value) for i in everywhere}
     best = task.score.sign * evaluation.score
-    size, failed, count = 0.5, 0, 0
-    while failed < pairs and count < most:
-        chosen = positions if len(positions) <= 2 else rng.sample(positions, rng.randint(1, min(len(positions), 6)))
-        step = {i: rng.gauss(0, 1) * size * scale(values[i]) for i in chosen}
-        failed += 1
-        for sign in (1, -1):
-            point = values | {i: values[i] + sign * step[i] for i in chosen}
-            sources = found.with_values({i: float(shown(v)) for i, v in point.items()})
-            if sources is None:
-                continue
-            count += 1
-            seen = yield Draft(sources, child.note, child.traits)
-            if seen.score is not None and task.score.sign * seen.score > best:
-                values, best, failed, size = point, task.score.sign * seen.score, 0, min(size * 1.6, 2.0)
-                break
+    size, failed, count, patience = START, 0, 0, PATIENCE
+    start = checked = best
+    while failed < patience and count < MOST:
+        if count and count % PERIOD == 0:
+            if best - checked < WORTH * (best - start):
+                return
+            checked = best
+        pool = new if new and (patience == PATIENCE or rng.random() < 0.5) else everywhere
+        chosen = rng.sample(pool, min(rng.choice((1, 1, 2, 3)), len(pool)))
+        point = values | {i: values[i] + rng.gauss(0, 1) * size * scale(values[i]) for i in chosen}
+        sources = found.with_values({i: float(shown(v)) for i, v in point.items()})
+        if sources is None:
+            failed += 1
+            continue
+        count += 1
+        seen = yield Draft(sources, child.note, {**child.traits, "step": size})
+        if seen.score is not None and task.score.sign * seen.score > best:
+            values, best, failed, size = point, task.score.sign * seen.score, 0, min(size * 1.5, WIDEST)
+            patience = min(patience + PATIENCE, LONGEST)
         else:
-            size *= 0.6
+            failed, size = failed + 1, max(size * 0.96, NARROWEST)

@@ -203,7 +203,9 @@ def integer_step(value: float, rng: Random) -> int:
     return rng.choice((-1, 1)) * size
 
 
-def search(child: Draft, evaluation: Evaluation, task: Task, rng: Random) -> Points:
+def search(
+    child: Draft, evaluation: Evaluation, task: Task, rng: Random, *, step: float | None = None, ties: bool = True
+) -> Points:
     """Yield points of a CMA-ES over the child's real constants; equal ones are one coordinate or several, as chance has
     it.
 
@@ -211,17 +213,18 @@ def search(child: Draft, evaluation: Evaluation, task: Task, rng: Random) -> Poi
     point nor, where a lucky early one stands, a better median.
     """
     found = constants(child.sources, task.language)
-    groups = _groups(found, rng)
+    groups = _groups(found, rng, ties and rng.random() < 0.5)
     if len(groups) < 2 or evaluation.score is None:
         return
     origin = np.array([float(found.numbers[group[0]].value) for group in groups])
     scales = np.array([scale(value) for value in origin])
-    step = float(child.traits.get("step", STEP))
-    strategy = _strategy(len(groups), min(max(step, 0.01), 0.3), rng)
+    sigma = float(child.traits.get("step", STEP)) if step is None else step
+    strategy = _strategy(len(groups), min(max(sigma, 0.01), 0.3), rng)
     start = best = task.score.sign * evaluation.score
     middle, stale = -math.inf, 0
     while stale < PATIENCE and not strategy.stop():
         points = strategy.ask()
+        traits = {**child.traits, "step": min(max(float(np.mean(strategy.stds)), SMALLEST), LARGEST)}
         costs: list[float] = []
         before = best
         for point in points:
@@ -229,9 +232,7 @@ def search(child: Draft, evaluation: Evaluation, task: Task, rng: Random) -> Poi
             written = {i: float(value) for group, value in zip(groups, values, strict=True) for i in group}
             sources = found.with_values(written)
             seen = (
-                yield Draft(sources, "CMA-ES over " + str(len(groups)) + " constants", child.traits)
-                if sources is not None
-                else child
+                yield Draft(sources, f"CMA-ES over {len(groups)} constants", traits) if sources is not None else child
             )
             score = None if sources is None else seen.score
             costs.append(math.inf if score is None else -task.score.sign * score)
@@ -252,10 +253,9 @@ PATIENCE = 5
 """How many generations without a better point, or a better typical one, end the inner search."""
 
 
-def _groups(found: Constants, rng: Random) -> list[list[int]]:
+def _groups(found: Constants, rng: Random, together: bool) -> list[list[int]]:
     groups: list[list[int]] = []
     seen: set[int] = set()
-    together = rng.random() < 0.5
     for position in found.floats():
         if position not in seen:
             group = [i for i in found.alike(position, rng) if i not in seen] if together else [position]
