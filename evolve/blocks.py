@@ -92,3 +92,20 @@ def frozen(sources: Sources) -> Mapping[str, tuple[str, ...]]:
     with.
     """
     return {path: tuple(s.text for s in parts if not s.evolvable) for path, parts in segments(sources).items()}
+
+
+def breach(parent: Sources, child: Sources) -> str:
+    """Return in words what of ``child`` may not differ from ``parent`` and does; an empty string where all is well."""
+    if set(parent) != set(child):
+        return f"it must consist of the files {', '.join(sorted(parent))}, not {', '.join(sorted(child)) or 'none'}"
+    for path, text in child.items():
+        try:
+            text.encode()
+        except UnicodeEncodeError as problem:
+            return f"{path} is no text: {problem.reason} at character {problem.start}"
+    try:
+        kept = frozen(child)
+    except TaskError as problem:
+        return str(problem)
+    before = frozen(parent)
+    return next((f"{path} differs outside its evolve blocks" for path in child if kept[path] != before[path]), "")

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from evolve import blocks
 from evolve.archive import Archive
 from evolve.budget import Budget
 from evolve.config import Config
@@ -133,6 +134,10 @@ class Loop:
         attempt = Attempt(proposal)
         try:
             attempt.draft = self.operators[proposal.arm].draft(proposal, self.task)
+            breach = blocks.breach(proposal.parent.sources, attempt.draft.sources)
+            if breach:
+                attempt.draft = None
+                raise Stop("draft", breach)
             attempt.digest = digest_of(attempt.draft.sources, self.task.language)
             self.novelty.check(proposal, attempt.draft.sources, attempt.digest)
         except Stop as stop:

@@ -206,6 +206,10 @@ def test_unknown_arms_are_refused(folder: Path, tmp_path: Path) -> None:
         run(folder, evaluations=5, db=tmp_path / "a.db", executor="inline", settings={"arms": {"builtin/tun": 1}})
 
 
+def marked(text: str) -> str:
+    return f"# EVOLVE-BLOCK-START\n{text}# EVOLVE-BLOCK-END\n"
+
+
 class Count:
     """An arm whose children are numbered, with an inner optimiser of five points."""
 
@@ -219,7 +223,7 @@ class Count:
 
     def _at(self, proposal: Proposal, place: int) -> Draft:
         text = f"def total(n):\n    return {proposal.number} + {place} / 10 + 0 * n\n"
-        return Draft({"initial.py": text}, f"point {place}", {"place": place})
+        return Draft({"initial.py": marked(text)}, f"point {place}", {"place": place})
 
 
 @pytest.fixture
@@ -320,7 +324,7 @@ class Stuck:
     """An arm that always draws the same child."""
 
     def draft(self, proposal: Proposal, task: Task) -> Draft:
-        return Draft({"initial.py": "def total(n):\n    return 7\n"})
+        return Draft({"initial.py": marked("def total(n):\n    return 7\n")})
 
 
 def test_a_run_whose_arms_find_nothing_new_ends(stack: ExitStack, task: Task, tmp_path: Path) -> None:
@@ -333,11 +337,39 @@ def test_a_run_whose_arms_find_nothing_new_ends(stack: ExitStack, task: Task, tm
     assert invariants(tmp_path / "a.db", name)["evaluations"] == 1
 
 
+@pytest.mark.parametrize(
+    ("sources", "says"),
+    [
+        ({"initial.py": "def total(n):\n    return 7\n"}, "outside its evolve blocks"),
+        ({"initial.py": marked("x = 1\n") + "import os\n"}, "outside its evolve blocks"),
+        ({"initial.py": marked("x = '\ud800'\n")}, "is no text"),
+        ({"initial.py": marked("x = 1\n"), "evil\0.py": "x"}, "must consist of the files initial.py"),
+        ({"initial.py": "# EVOLVE-BLOCK-START\n"}, "is never closed"),
+        ({}, "not none"),
+    ],
+)
+def test_what_no_arm_may_draft(
+    stack: ExitStack, task: Task, tmp_path: Path, sources: dict[str, str], says: str
+) -> None:
+    class Rogue:
+        def draft(self, proposal: Proposal, task: Task) -> Draft:
+            return Draft(sources)
+
+    loop = looped(stack, task, tmp_path / "a.db", inline(stack, task), evaluations=5)
+    loop.operators = {"count": Rogue()}
+    attempt = loop.work(loop.ask())
+    loop.tell(attempt)
+    assert (attempt.stage, attempt.points) == ("draft", [])
+    assert says in attempt.reason
+    assert loop.budget.reserved == 0
+
+
 def test_near_copies_are_refused_for_arms_that_cost_money(stack: ExitStack, task: Task, tmp_path: Path) -> None:
     class Copy:
         def draft(self, proposal: Proposal, task: Task) -> Draft:
             lines = "".join(f"    a{k} = {k}\n" for k in range(150))
-            return Draft({"initial.py": f"def total(n):\n{lines}    return n + {proposal.number}\n"})
+            text = f"def total(n):\n{lines}    return n + {proposal.number}\n"
+            return Draft({"initial.py": marked(text)})
 
     for arm, told in (("gpt", 1), ("builtin/copy", 0)):
         config = Config(arms={arm: 1.0}, executor="inline", budget=BudgetConfig(evaluations=3))

@@ -319,13 +319,13 @@ def test_cma_ends_when_all_points_fail_or_none_gains() -> None:
     assert search("builtin/tune", TASK, parent, child, first, lambda _: flat)[0] <= 100
 
 
-def test_an_edit_is_refined_in_its_own_constants() -> None:
+def test_constants_are_refined_around_an_edit() -> None:
     parent = program({"initial.py": "def f():\n    return 1.0, 2.0\n"}, 50.0)
     child = Draft({"initial.py": "def f():\n    return 1.0, 2.0 + 0.1\n"})
     first = bowl(child)
     count, best = search("builtin/mutate", TASK, parent, child, first, bowl)
     assert 0 < count <= 61
     assert first.score is not None
-    assert first.score < best < 100 - 1.5**2 + 1e-9
+    assert first.score < best <= 100
     assert search("builtin/mutate", TASK, parent, child, Evaluation("invalid"), bowl)[0] == 0
     assert search("builtin/mutate", TASK, parent, child, Evaluation("ok", 49.0), bowl)[0] == 0  # far below its parent
