@@ -67,12 +67,10 @@ def _store(archive: Archive, run: str, task: Task, parent: Program, number: int)
     score = -1.0 - int(hashlib.sha256(str(number).encode()).hexdigest()[:8], 16) / 2**32
     digest = hashlib.sha256(f"program {number}".encode()).hexdigest()
     sources = {path: text.replace("0.3 *", f"0.3{number} *") for path, text in task.initial.items()}
-    proposal = Proposal(number, parent, (), number % 2, ARM, "mutate", number, number - 1)
+    proposal = Proposal(number, parent, (), 0, ARM, "mutate", number, number - 1)
     draft = Draft(sources, "a constant")
     evaluation = Evaluation("ok", score, {"worst": score}, "the largest error is at x = 0", seconds=0.001)
-    program = Program(
-        digest, sources, "ok", score, {"worst": score}, number, parent.digest, "builtin/mutate", "mutate", number % 2
-    )
+    program = Program(digest, sources, "ok", score, {"worst": score}, number, parent.digest, ARM, "mutate")
     attempt = Attempt(proposal, draft, digest, [Point(draft, digest, evaluation)], gain=0.0)
     archive.drafted(run, attempt)
     attempt.program = program

@@ -82,7 +82,7 @@ class Islands:
         return iter(self.islands)
 
     def turn(self, number: int) -> Island:
-        """Return the island of proposal ``number``: they take turns."""
+        """Return the island that ``number`` stands for: proposals take turns, and a run may be resumed with fewer islands."""
         return self.islands[number % len(self.islands)]
 
     def seeded(self, program: Program) -> None:
@@ -92,18 +92,18 @@ class Islands:
 
     def asked(self, parent: str, island: int) -> None:
         """Count an attempt on the program ``parent``, so that the next ask knows of it."""
-        tally = self.islands[island].tally(parent)
+        tally = self.turn(island).tally(parent)
         if tally is not None:
             tally.children += 1
 
     def told(self, program: Program | None, parent: str, arm: str, island: int, gained: bool) -> None:
         """Take note of an attempt's end: its child, if it has one, and whether that was better than its parent."""
-        tally = self.islands[island].tally(parent)
+        tally = self.turn(island).tally(parent)
         if tally is not None:
             tally.tried[arm] = tally.tried.get(arm, 0) + 1
             tally.gained[arm] = tally.gained.get(arm, 0) + gained
         if program is not None:
-            self.islands[island].add(program)
+            self.turn(island).add(program)
         self._told += 1
         if len(self.islands) > 1 and self._told % self._every == 0:
             self._migrate(Random(f"{self._seed}/migration/{self._told}"))

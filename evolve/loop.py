@@ -70,7 +70,7 @@ class Loop:
             (
                 Duplicate(lambda digest: archive.known(run, digest)),
                 NearCopy(
-                    lambda island: map(self.whole, self.state.islands.islands[island].elites), config.novelty.similarity
+                    lambda island: map(self.whole, self.state.islands.turn(island).elites), config.novelty.similarity
                 ),
             )
         )

@@ -14,6 +14,7 @@ import re
 import threading
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 
 from evolve.records import Sources
 
@@ -70,8 +71,12 @@ def digest(sources: Sources, language: str) -> str:
     return total.hexdigest()
 
 
+@lru_cache(maxsize=256)
 def normal_form(text: str, language: str) -> str:
-    """Return a text that is equal for two files exactly when they count as the same."""
+    """Return a text that is equal for two files exactly when they count as the same.
+
+    The latest are remembered: an attempt asks for its parent's and its child's more than once.
+    """
     if language == "python":
         tree = parse(text)
         if tree is not None:

@@ -72,7 +72,7 @@ class State:
 
     def gain(self, proposal: Proposal, child: Program | None) -> float:
         """Return the reward of an attempt that is about to be told."""
-        elites = self.islands.islands[proposal.island].elites
+        elites = self.islands.turn(proposal.island).elites
         return gain(self.score, child, proposal.parent, elites, self.budget.first, self.budget.best)
 
     def _improved(self, proposal: Proposal, child: Program | None) -> bool:
