@@ -223,7 +223,6 @@ def optimize(
         metrics={},
         limits=limits or Limits(),
         packages=tuple(packages),
-        preload=(),
         data=(),
         baselines=(),
         search={},

@@ -89,7 +89,6 @@ class Task:
     metrics: Mapping[str, Metric]
     limits: Limits
     packages: tuple[str, ...]
-    preload: tuple[str, ...]
     data: tuple[str, ...]
     baselines: tuple[Baseline, ...]
     search: Mapping[str, Any]

@@ -109,7 +109,6 @@ class TaskTable(Table):
     brief: Annotated[str, Field(min_length=1)]
     name: str | None = None
     entry: str | None = None
-    preload: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     allow_nonfinite: bool = False
@@ -155,7 +154,6 @@ def load(task: str | Path) -> Task:
         metrics={name: metric.metric(name) for name, metric in table.metrics.items()},
         limits=table.limits.limits(),
         packages=table.packages,
-        preload=table.preload,
         data=table.data,
         baselines=tuple(Baseline(row.name, row.score, row.source) for row in table.baselines),
         search={} if table.search is None else table.search.model_dump(exclude_unset=True),

@@ -25,7 +25,6 @@ def task(name: str = "sphere", direction: Direction = "maximize", metrics: tuple
         metrics={metric.name: metric for metric in metrics},
         limits=Limits(),
         packages=(),
-        preload=(),
         data=(),
         baselines=(),
         search={},

@@ -306,7 +306,6 @@ def _task(folder: Path) -> Task:
         metrics={},
         limits=LIMITS,
         packages=("numpy",),
-        preload=(),
         data=(),
         baselines=(),
         search={},

@@ -92,7 +92,6 @@ TASK = Task(
         Limits(),
     ),
     packages=(),
-    preload=(),
     data=(),
     baselines=(),
     search={},
