@@ -95,6 +95,8 @@ class Session:
         rebuild(self.loop)
         if not self.archive.seeds(self.info.name):
             self.loop.start([("seed", self.task.initial), *start_from])
+        if not any(island.elites for island in self.loop.state.islands):
+            raise ConfigError(f"run {self.info.name} has no program with a score to go on from; start a new one")
 
     def evolve(self, observers: Sequence[Observer] = ()) -> str:
         """Loop until the budget is spent, or until Ctrl-C: the first lets what is in flight end, a second stops at

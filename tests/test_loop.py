@@ -198,7 +198,9 @@ def test_from_a_run_and_from_a_file(folder: Path, tmp_path: Path) -> None:
 def test_a_seed_that_fails_is_refused_with_the_reason(folder: Path, tmp_path: Path) -> None:
     (folder / "initial.py").write_text("def total(n):\n    return [][n]\n")
     with pytest.raises(ConfigError, match=r"(?s)ends as crash.*IndexError"):
-        run(folder, evaluations=5, db=tmp_path / "a.db", executor="inline")
+        run(folder, evaluations=5, db=tmp_path / "a.db", executor="inline", name="r")
+    with pytest.raises(ConfigError, match="no program with a score to go on from"):
+        resume("r", db=tmp_path / "a.db")
 
 
 def test_unknown_arms_are_refused(folder: Path, tmp_path: Path) -> None:
