@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from evolve.cli import VERBS, main
+from evolve.task import load
 
 
 def evolve(*arguments: str) -> tuple[int, str]:
@@ -54,7 +55,7 @@ def test_new_makes_a_task_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyP
     code, output = evolve("check", "mine", "--json")
     seen = json.loads(output)
     assert (code, seen["status"], seen["integrity"]) == (0, "ok", "isolated")
-    assert seen["score"] == pytest.approx(0.5, abs=0.05)
+    assert seen["score"] == pytest.approx(load("mine").baselines[0].score), "the task says what its seed scores"
     assert set(seen) >= {"status", "score", "metrics", "seconds", "isolation", "integrity", "feedback"}
     code, output = evolve("run", "mine", "--evaluations", "40", "--seed", "1", "--executor", "inline")
     assert code == 0
