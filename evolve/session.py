@@ -51,7 +51,8 @@ class Session:
     """A run that is open for searching. Use as a context manager: however it ends, the archive says so.
 
     Attributes:
-        search: the run's loop.
+        loop: the run's search.
+        confinement: how candidates are confined.
         reason: why it ended, once it has.
     """
 
