@@ -294,6 +294,13 @@ class Loop:
         """Whether another attempt should be asked for now."""
         return not self.draining and len(self.flights) < self.executor.slots and not self.budget.spent()
 
+    @property
+    def best_seen(self) -> float | None:
+        """The best score so far, what inner searches under way have found included; they are told only at their end."""
+        scores = [point.evaluation.score for flight in self.flights for point in flight.attempt.points]
+        found = [score for score in (self.budget.best, *scores) if score is not None]
+        return max(found, key=lambda score: self.task.score.sign * score, default=None)
+
     def whole(self, program: Program) -> Program:
         """Return ``program`` with its sources, which a run rebuilt from rows loads only when they are needed."""
         return (

@@ -206,7 +206,7 @@ class Live(Watch):
         self._live.stop()
 
     def render(self) -> Group:
-        """Return the picture as it stands."""
+        """Return the picture as it stands. Called from a thread that redraws it, so what changes is copied first."""
         from rich.console import Group
         from rich.text import Text
 
@@ -217,9 +217,11 @@ class Live(Watch):
             f"  {loop.run}  ",
             ("draining: finishing what is under way" if loop.draining else "", "yellow"),
         )
-        best = Text.assemble("best ", (repr(budget.best), "bold green"), f"{unit}  ({loop.task.score.direction})")
+        best = Text.assemble("best ", (repr(loop.best_seen), "bold green"), f"{unit}  ({loop.task.score.direction})")
         line = Text(spark(tally.history, budget.evaluations, loop.task.score.sign), style="green")
-        failures = "   ".join(f"{name} {count}" for name, count in tally.failures.most_common(4)) or "none"
+        failures = (
+            "   ".join(f"{name} {count}" for name, count in Counter(dict(tally.failures)).most_common(4)) or "none"
+        )
         return Group(
             head,
             best,
