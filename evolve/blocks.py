@@ -7,7 +7,7 @@ marks themselves are frozen.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from evolve.errors import TaskError
 from evolve.records import Sources
@@ -23,10 +23,6 @@ class Segment:
     text: str
     evolvable: bool
     line: int = 1
-
-    def with_text(self, text: str) -> Segment:
-        """Return this segment with other text, which must end its last line."""
-        return replace(self, text=text if text.endswith("\n") or not text else text + "\n")
 
 
 def split(text: str, path: str = "program") -> tuple[Segment, ...]:

@@ -24,7 +24,7 @@ from evolve.normal import digest as digest_of
 from evolve.novelty import Duplicate, Ladder, NearCopy
 from evolve.operators import BUILTIN
 from evolve.records import Attempt, Evaluation, Job, Program, Proposal, Sources, Task
-from evolve.seams import Executor, Observer, Operator, Stop
+from evolve.seams import Executor, Novelty, Observer, Operator, Stop
 from evolve.state import State
 
 ASKS = 32
@@ -66,7 +66,7 @@ class Loop:
                 f"arms: {unknown[0] if unknown else 'none'!r} is no arm; known: {', '.join(self.operators)}"
             )
         self.state = State(task.score, config, seed, seconds)
-        self.novelty = Ladder(
+        self.novelty: Novelty = Ladder(
             (
                 Duplicate(lambda digest: archive.known(run, digest)),
                 NearCopy(
@@ -116,8 +116,8 @@ class Loop:
                 else:
                     self._tell(attempt)
         self._notify()
-        for flight in broken[:1]:
-            raise self._judge_error(self._seen(flight))
+        if broken:
+            raise self._judge_error(self._seen(broken[0]))
         self._submit()
 
     def ask(self) -> Proposal:

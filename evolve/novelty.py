@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from evolve.normal import shingles, similarity
 from evolve.records import Program, Proposal, Sources
-from evolve.seams import Stop
+from evolve.seams import Novelty, Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class NearCopy:
 class Ladder:
     """Several checks, one after the other."""
 
-    rungs: tuple[Duplicate | NearCopy, ...]
+    rungs: tuple[Novelty, ...]
 
     def check(self, proposal: Proposal, sources: Sources, digest: str) -> None:
         """Raise the first `Stop` of any rung."""

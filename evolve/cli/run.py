@@ -6,15 +6,17 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
+
+from evolve.records import Level
 
 if TYPE_CHECKING:
     from evolve.session import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
-LEVELS = ("auto", "namespaces", "landlock", "rlimits", "none")
+LEVELS = ("auto", *get_args(Level))
 
 
 def _together(*decorators: Callable[[F], F]) -> Callable[[F], F]:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evolve.cli.run import LEVELS
+
 if TYPE_CHECKING:
     from evolve.records import Evaluation, Task
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-LEVELS = ("auto", "namespaces", "landlock", "rlimits", "none")
 
 
 @click.command()

@@ -72,7 +72,7 @@ class Mutate:
         sources: Sources = parent.sources
         notes: list[str] = []
         for _ in range(_TRIES):
-            changed = mutated(sources, parent.sources, rng, step)
+            changed = mutated(sources, rng, step)
             if changed is None:
                 continue
             sources = changed[0]
@@ -96,7 +96,7 @@ def near(proposal: Proposal, task: Task, evaluation: Evaluation) -> bool:
     return task.score.sign * (evaluation.score - proposal.parent.score) >= -TOLERANCE * (max(scores) - min(scores))
 
 
-def mutated(sources: Sources, original: Sources, rng: Random, step: float) -> tuple[Sources, str] | None:
+def mutated(sources: Sources, rng: Random, step: float) -> tuple[Sources, str] | None:
     """Return the sources after one move and what it did, or None where chance led it nowhere."""
     files = [module for module in modules(sources) if module.nodes]
     if not files:

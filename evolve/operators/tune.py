@@ -203,9 +203,7 @@ def integer_step(value: float, rng: Random) -> int:
     return rng.choice((-1, 1)) * size
 
 
-def search(
-    child: Draft, evaluation: Evaluation, task: Task, rng: Random, *, step: float | None = None, ties: bool = True
-) -> Points:
+def search(child: Draft, evaluation: Evaluation, task: Task, rng: Random) -> Points:
     """Yield points of a CMA-ES over the child's real constants; equal ones are one coordinate or several, as chance has
     it.
 
@@ -213,12 +211,12 @@ def search(
     point nor, where a lucky early one stands, a better median.
     """
     found = constants(child.sources, task.language)
-    groups = _groups(found, rng, ties and rng.random() < 0.5)
+    groups = _groups(found, rng, rng.random() < 0.5)
     if len(groups) < 2 or evaluation.score is None:
         return
     origin = np.array([float(found.numbers[group[0]].value) for group in groups])
     scales = np.array([scale(value) for value in origin])
-    sigma = float(child.traits.get("step", STEP)) if step is None else step
+    sigma = float(child.traits.get("step", STEP))
     strategy = _strategy(len(groups), min(max(sigma, 0.01), 0.3), rng)
     start = best = task.score.sign * evaluation.score
     middle, stale = -math.inf, 0
