@@ -33,6 +33,10 @@ class BudgetConfig(Table):
 
     evaluations: Count | None = None
     """Candidates judged; 500 where no budget at all is given."""
+    usd: Positive | None = None
+    """Dollars paid for replies, those of calls that broke off counted at their most."""
+    tokens: Count | None = None
+    """Tokens of prompts and replies together."""
     hours: Positive | None = None
     """Wall time, summed over the sessions of a run."""
     target: float | None = None
@@ -72,6 +76,59 @@ class BanditConfig(Table):
     decay: Annotated[float, Field(gt=0, le=1)] = 0.998
     """What an earlier gain still counts after each further evaluation."""
 
+    credit: Share = 0.25
+    """The share of a child's gain that goes to the arm that made its parent: a stepping stone earns later."""
+    priors: Annotated[float, Field(ge=0)] = 0.0
+    """How many evaluations the experience of earlier runs of the task in this archive is worth, per arm."""
+
+
+class LlmConfig(Table):
+    """How models are asked."""
+
+    prompt_tokens: Count = 12000
+    """About how long a prompt may be; the least useful parts are dropped until it fits."""
+    tries: Count = 4
+    """How often a call is tried before its attempt is given up."""
+    rest: Positive = 60.0
+    """Seconds that an arm rests when attempt after attempt gets no reply; twice as long each time, up to half an hour."""
+    without: Literal["wait", "end", "continue"] = "wait"
+    """When no model can be asked: ``wait`` until one has rested, ``end``, or ``continue`` with the built-in arms."""
+
+
+class ModelConfig(Table):
+    """One model of the ensemble; the key of its table names the arm."""
+
+    model: str | None = None
+    """What it stands for where the table's key is a short name: ``gpt-5-mini``, ``openai/NAME@URL``, ``cmd:COMMAND``."""
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    """Its weight among the arms; 0 leaves it out."""
+    operators: tuple[Literal["diff", "full", "cross", "fix"], ...] | None = None
+    """How it may be asked for children; all ways where not given."""
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    """The service's own default where not given."""
+    max_tokens: Count = 8192
+    """The most tokens of a reply, thinking included."""
+    effort: Literal["minimal", "low", "medium", "high"] | None = None
+    """How long a reasoning model is to think."""
+    prefill: bool | None = None
+    """Give the beginning of the reply; where not given, only to servers on this machine, which go on from it."""
+    timeout: Positive = 600.0
+    """Seconds in which a whole reply must have come."""
+    concurrency: Count | None = None
+    """Calls at the same time; as many as there are workers where not given."""
+    requests_per_minute: Count | None = None
+    """The most calls begun in a minute."""
+    tokens_per_minute: Count | None = None
+    """The most tokens in a minute, prompts and replies, by what is reserved."""
+    price_input: Annotated[float, Field(ge=0)] | None = None
+    """Dollars for a million tokens of prompt; known prices are looked up where not given."""
+    price_output: Annotated[float, Field(ge=0)] | None = None
+    """Dollars for a million tokens of reply."""
+    price_request: Annotated[float, Field(ge=0)] | None = None
+    """Dollars for a call as such: all that a command can cost."""
+    key: str | None = None
+    """The environment variable that holds the key; the service's usual one where not given."""
+
 
 class NoveltyConfig(Table):
     """What is refused as not new before it is judged."""
@@ -90,7 +147,12 @@ class Config(Table):
     budget: BudgetConfig = BudgetConfig()
     search: SearchConfig = SearchConfig()
     bandit: BanditConfig = BanditConfig()
+    llm: LlmConfig = LlmConfig()
+    models: dict[str, ModelConfig] = Field(default_factory=dict)
+    """The models to ask, each a table under its name; none where not given."""
     novelty: NoveltyConfig = NoveltyConfig()
+    workers: Count = 4
+    """Calls of models at the same time."""
     slots: Count | None = None
     """Candidates judged at the same time; the number of processors where not given."""
     executor: Literal["local", "inline"] = "local"

@@ -22,6 +22,11 @@ reached the judge; ``same-process`` the candidate ran where the score was made."
 Stage = Literal["ask", "draft", "novelty", "judge"]
 """Where an attempt can end early."""
 
+Purpose = Literal["draft", "correct"]
+"""What a reply is for: a child, or the same child again because the first reply could not be used."""
+
+Finish = Literal["stop", "length", "refusal", "other"]
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -178,6 +183,19 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """What clock and ledger said when an attempt was asked for: stored with it, because a replay has neither.
+
+    ``barred`` are the arms that could not be asked, resting or ended. ``prices`` say what a unit of each resource that the
+    budget caps (``evaluations``, ``dollars``, ``tokens``, ``seconds``) is worth, the scarcest the most; only their ratios
+    matter, and none given means that evaluations alone count.
+    """
+
+    barred: tuple[str, ...] = ()
+    prices: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """One job: everything random about it was decided when it was asked for, on the main thread.
 
@@ -197,6 +215,7 @@ class Proposal:
     tried: int = 0
     gained: int = 0
     best: float | None = None
+    given: Given = Given()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +227,113 @@ class Asked:
     parent: str
     arm: str
     island: int
+    operator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation with a model."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What an arm is asked.
+
+    ``begin`` is how the reply must begin, and ``stop`` are the texts that end it. Both are given to the model where its
+    endpoint takes them; where it went on from ``begin``, the reply's text holds that too. ``template`` is the SHA-256 of
+    the templates it was rendered from. ``files`` are the parent's, for arms that are commands and edit files in place.
+    """
+
+    messages: tuple[Message, ...]
+    purpose: Purpose = "draft"
+    begin: str = ""
+    stop: tuple[str, ...] = ()
+    template: str = ""
+    files: Sources = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an arm answered. ``text`` holds the answer alone; what a model says while it thinks is ``reasoning``.
+
+    Tokens are as the endpoint counted them, None where it did not say; ``output_tokens`` includes ``reasoning_tokens``,
+    and ``input_tokens`` includes ``cached_tokens``. ``finish`` is why it ended: ``length`` is cut off, ``refusal`` the
+    endpoint's own word.
+    ``dollars`` is None where no price is known. ``note`` says what was odd about it, such as a usage that cannot be.
+    """
+
+    text: str
+    finish: Finish = "stop"
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    dollars: float | None = None
+    seconds: float = 0.0
+    reasoning: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One try at asking an arm, for the attempt ``number``: its ``turn`` of the conversation, from 0, and the ``tries``
+    of that turn before this one.
+
+    ``parameters`` are sent beside the messages, without secrets. ``dollars`` and ``tokens`` are the most that the call may
+    cost, reserved before it is sent; ``dollars`` is None where no price is known.
+    """
+
+    number: int
+    turn: int
+    tries: int
+    arm: str
+    prompt: Prompt
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    dollars: float | None = None
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An earlier attempt as a prompt tells of it. ``how`` is the status of its child, or the stage at which it ended
+    early; ``reason`` is the error or why it ended. ``gain`` is by how much it was better than its parent (signed so that
+    more is better), None where either has no score.
+    """
+
+    number: int
+    arm: str
+    operator: str
+    how: str
+    note: str
+    reason: str = ""
+    score: float | None = None
+    gain: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What the archive knows that helps to change a parent, as it stood when the attempt was asked for.
+
+    ``evaluation`` is the parent's own. ``tried`` are the latest attempts on the same parent, the newest first; ``line`` the
+    steps that led to the parent, the newest first, each with what it changed and gained.
+    """
+
+    evaluation: Evaluation
+    tried: tuple[Tried, ...] = ()
+    line: tuple[Tried, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an attempt took of each resource that a budget can cap; ``seconds`` are those of its judge and its replies."""
+
+    evaluations: float = 0.0
+    dollars: float = 0.0
+    tokens: float = 0.0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +370,8 @@ class Attempt:
     it did.
 
     ``points`` holds every evaluation made for it: the child, then what an inner optimiser tried. ``program`` is the
-    best of them, once told. ``gain`` is the bandit's reward in [0, 1].
+    best of them, once told. ``gain`` is the bandit's reward in [0, 1]. ``drafted`` is how many attempts had been told when
+    the draft was committed. ``dollars``, ``tokens`` and ``seconds`` are what its replies cost, uncertain ones at their most.
     """
 
     proposal: Proposal
@@ -255,3 +382,13 @@ class Attempt:
     reason: str = ""
     program: Program | None = None
     gain: float | None = None
+    drafted: int | None = None
+    dollars: float = 0.0
+    tokens: int = 0
+    seconds: float = 0.0
+
+    @property
+    def cost(self) -> Cost:
+        """What the attempt took, its evaluations included."""
+        judged = sum(point.evaluation.seconds for point in self.points)
+        return Cost(float(len(self.points)), self.dollars, float(self.tokens), self.seconds + judged)

@@ -2,7 +2,9 @@
 
 ParentSampler   which program to change        parents.py
 Bandit          which arm changes it           bandit.py
-Operator        how it is changed              operators/
+Operator        how it is changed              operators/, without a model
+Writer          how it is changed              operators/, by asking a model
+Client          how a model is asked           client/
 Novelty         whether the child is new       novelty.py
 Executor        where a child is judged        executor/
 Observer        who is told                    watch.py
@@ -10,12 +12,25 @@ Observer        who is told                    watch.py
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future
 from random import Random
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from evolve.records import Attempt, Draft, Evaluation, Job, Program, Proposal, Sources, Stage, Task
+from evolve.records import (
+    Attempt,
+    Background,
+    Draft,
+    Evaluation,
+    Job,
+    Program,
+    Prompt,
+    Proposal,
+    Reply,
+    Sources,
+    Stage,
+    Task,
+)
 
 
 class Stop(Exception):  # noqa: N818 - the end of one child's life is no error
@@ -46,17 +61,25 @@ class ParentSampler(Protocol):
 
 
 class Bandit(Protocol):
-    """Chooses among arms by what they achieved. Rebuilt from rows: it holds nothing that `pull` and `tell` did not say."""
+    """Chooses among arms and their operators by what they achieved. Rebuilt from rows: it holds nothing that `pull` and
+    `tell` did not say.
+    """
 
-    def pick(self, rng: Random) -> str:
-        """Return the arm of the next attempt; changes nothing."""
+    def pick(self, offers: Mapping[str, Sequence[str]], prices: Mapping[str, float], rng: Random) -> tuple[str, str]:
+        """Return the arm and the operator of the next attempt; changes nothing.
 
-    def pull(self, arm: str) -> None:
-        """Count one attempt of ``arm``, when it is asked for."""
+        Args:
+            offers: the operators that each arm has to offer now; barred arms are left out.
+            prices: what a unit of each resource is worth now, as in `Given`.
+            rng: breaks ties.
+        """
 
-    def tell(self, arm: str, gain: float, cost: float) -> None:
-        """Credit ``arm`` with a gain in [0, 1] that cost ``cost`` evaluations; a failed attempt is a gain of 0, not a
-        missing one.
+    def pull(self, arm: str, operator: str) -> None:
+        """Count one attempt, when it is asked for."""
+
+    def tell(self, attempt: Attempt) -> None:
+        """Credit arm and operator of an attempt with its gain in [0, 1] and its cost; a failed attempt is a gain of 0, not
+        a missing one.
         """
 
 
@@ -72,6 +95,65 @@ class Operator(Protocol):
 
         Raises:
             Stop: with stage ``draft`` when the parent offers nothing to change.
+        """
+
+
+Exchange = Generator[Prompt, Reply, Draft]
+"""A conversation: yields prompts, is sent the reply to each, returns the draft."""
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """An operator that asks a model. Deterministic given the proposal, the background and the replies."""
+
+    def write(self, proposal: Proposal, task: Task, background: Background) -> Exchange:
+        """Yield prompts and return the child.
+
+        Raises:
+            Stop: with stage ``draft`` when the replies cannot be used.
+        """
+
+
+class CallFailed(Exception):  # noqa: N818 - what a service does is no error of ours
+    """A call that brought no reply.
+
+    Attributes:
+        reason: what happened, for a person, without secrets.
+        status: the HTTP status, if there was one.
+        permanent: asking again cannot help (a wrong key, an unknown model): the arm is to end.
+        charged: whether the service may have charged for it, as for a reply that broke off.
+        retry_after: the seconds that the service asked to wait.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        status: int | None = None,
+        permanent: bool = False,
+        charged: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason, self.status = reason, status
+        self.permanent, self.charged, self.retry_after = permanent, charged, retry_after
+
+
+class Client(Protocol):
+    """Asks one model. Used from several threads at a time."""
+
+    @property
+    def max_tokens(self) -> int:
+        """The most tokens that one reply may have; 0 for a command, whose tokens nobody counts."""
+
+    def parameters(self, prompt: Prompt) -> Mapping[str, Any]:
+        """Return what is sent beside the messages: plain JSON values, no secrets."""
+
+    def send(self, prompt: Prompt) -> Reply:
+        """Ask once, without trying again, within the model's time limit; the reply has no ``dollars`` yet.
+
+        Raises:
+            CallFailed: if no reply came.
         """
 
 
