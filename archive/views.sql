@@ -45,25 +45,74 @@ FROM programs AS c
 LEFT JOIN programs AS p ON p.run = c.run AND p.digest = c.parent
 LEFT JOIN attempts AS a ON a.run = c.run AND a.number = c.number;
 
--- What each arm cost. Seeds and checks are listed but never count against a budget (`counted`).
+-- What calls of models cost, by arm and by what they were for. A call whose end nobody saw is uncertain and counts at the most
+-- it may have cost; so does one that is still open. Dollars are NULL, not 0, where a price is unknown.
+CREATE VIEW reply_spend AS
+SELECT
+    run,
+    arm,
+    purpose,
+    count(*) AS calls,
+    sum(state = 'done') AS done,
+    sum(state = 'failed') AS failed,
+    sum(state IN ('uncertain', 'open')) AS uncertain,
+    coalesce(sum(input_tokens), 0) AS input_tokens,
+    coalesce(sum(output_tokens), 0) AS output_tokens,
+    sum(tokens) AS tokens, -- that count against a cap, uncertain ones too
+    iif(
+        sum(state IN ('done', 'failed') AND dollars IS NULL), NULL, total(iif(state IN ('done', 'failed'), dollars, 0.0))
+    ) AS dollars,
+    iif(
+        sum(state IN ('uncertain', 'open') AND dollars IS NULL), NULL, total(iif(state IN ('uncertain', 'open'), dollars, 0.0))
+    ) AS uncertain_dollars,
+    sum(seconds) AS seconds
+FROM replies
+GROUP BY run, arm, purpose;
+
+-- What each arm cost. Seeds and checks are listed but never count against a budget (`counted`). Dollars as in `reply_spend`.
 CREATE VIEW spend AS
 SELECT
-    e.run,
-    coalesce(a.arm, 'seed') AS arm,
-    count(DISTINCT e.attempt) AS attempts,
-    count(*) AS evaluations,
-    sum(e.purpose IN ('child', 'tune')) AS counted,
-    sum(e.seconds) AS seconds,
-    sum(e.cpu_seconds) AS cpu_seconds
-FROM evaluations AS e
-LEFT JOIN attempts AS a ON a.run = e.run AND a.number = e.attempt
-GROUP BY e.run, coalesce(a.arm, 'seed');
+    run,
+    arm,
+    sum(attempts) AS attempts,
+    sum(evaluations) AS evaluations,
+    sum(counted) AS counted,
+    total(seconds) AS seconds,
+    sum(cpu_seconds) AS cpu_seconds,
+    sum(replies) AS replies,
+    sum(input_tokens) AS input_tokens,
+    sum(output_tokens) AS output_tokens,
+    sum(tokens) AS tokens,
+    iif(count(dollars) = count(*), total(dollars), NULL) AS dollars,
+    iif(count(uncertain_dollars) = count(*), total(uncertain_dollars), NULL) AS uncertain_dollars,
+    total(reply_seconds) AS reply_seconds
+FROM (
+    SELECT
+        run, arm, count(*) AS attempts, 0 AS evaluations, 0 AS counted, 0.0 AS seconds, NULL AS cpu_seconds,
+        0 AS replies, 0 AS input_tokens, 0 AS output_tokens, 0 AS tokens, 0.0 AS dollars, 0.0 AS uncertain_dollars,
+        0.0 AS reply_seconds
+    FROM attempts
+    GROUP BY run, arm
+    UNION ALL
+    SELECT
+        e.run, coalesce(a.arm, 'seed'), count(DISTINCT iif(a.number IS NULL, e.attempt, NULL)), count(*),
+        sum(e.purpose IN ('child', 'tune')), sum(e.seconds), sum(e.cpu_seconds), 0, 0, 0, 0, 0.0, 0.0, 0.0
+    FROM evaluations AS e
+    LEFT JOIN attempts AS a ON a.run = e.run AND a.number = e.attempt
+    GROUP BY e.run, coalesce(a.arm, 'seed')
+    UNION ALL
+    SELECT
+        run, arm, 0, 0, 0, 0.0, NULL, calls, input_tokens, output_tokens, tokens, dollars, uncertain_dollars, seconds
+    FROM reply_spend
+)
+GROUP BY run, arm;
 
--- What each arm achieved: of its attempts, how many were told, ended early, led to a scored program, and to one better than its parent.
+-- What each arm achieved with each operator: of its attempts, how many were told, ended early, led to a scored program, and to one better than its parent.
 CREATE VIEW arm_stats AS
 SELECT
     a.run,
     a.arm,
+    a.operator,
     count(*) AS attempts,
     sum(a.state = 'told') AS told,
     sum(a.stage IS NOT NULL) AS stopped,
@@ -82,7 +131,7 @@ FROM attempts AS a
 JOIN runs AS r ON r.name = a.run
 LEFT JOIN programs AS c ON c.run = a.run AND c.digest = a.program
 LEFT JOIN programs AS p ON p.run = a.run AND p.digest = a.parent
-GROUP BY a.run, a.arm;
+GROUP BY a.run, a.arm, a.operator;
 
 -- Attempts that ended early and evaluations that failed. `how` is the stage or the status.
 CREATE VIEW failures AS

@@ -348,7 +348,7 @@ class TestFile:
         Archive(path).close()
         before = path.read_bytes()
         with Archive(path, create=False) as again:
-            assert again._one("SELECT count(*) FROM _sqlite_migrations") == (1,)
+            assert again._one("SELECT count(*) FROM _sqlite_migrations") == (2,)
         assert path.read_bytes() == before
 
     def test_importing_and_opening_is_light(self, tmp_path: Path) -> None:
@@ -432,20 +432,21 @@ class TestFile:
         path = tmp_path / "evolve.db"
         Archive(path).close()
         data = _copied_data(tmp_path, monkeypatch)
-        (data / "migrations" / "0002_fine.sql").write_text("CREATE TABLE fine (a INTEGER) STRICT;\n")
-        (data / "migrations" / "0003_bad.sql").write_text(
+        (data / "migrations" / "0098_fine.sql").write_text("CREATE TABLE fine (a INTEGER) STRICT;\n")
+        (data / "migrations" / "0099_bad.sql").write_text(
             "CREATE TABLE half (a INTEGER) STRICT;\nINSERT INTO half VALUES (1);\nCREATE TABLE runs (name TEXT);\n"
         )
         with pytest.raises(sqlite3.OperationalError, match="already exists"):
             Archive(path)
-        (data / "migrations" / "0003_bad.sql").unlink()
+        (data / "migrations" / "0099_bad.sql").unlink()
         with Archive(path) as archive:
             tables = {name for (name,) in archive._all("SELECT name FROM sqlite_schema")}
             assert "half" not in tables
             assert "fine" in tables
             assert archive._all("SELECT name FROM _sqlite_migrations ORDER BY id") == [
                 ("0001_archive",),
-                ("0002_fine",),
+                ("0002_replies",),
+                ("0098_fine",),
             ]
 
     def test_statements_keep_triggers_whole(self) -> None:

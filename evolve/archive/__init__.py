@@ -3,6 +3,7 @@
 archive.py     writes; `Archive` is all of the below
 database.py    opens and migrates the file;  rows.py  turns rows into records and records into rows
 recall.py      reads back what the loop needs;  questions.py  answers people
+replies.py     keeps what models were asked and answered;  background.py  what prompts tell of the past
 lock.py        keeps a run to one process;  export.py  copies runs out
 """
 

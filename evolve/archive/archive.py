@@ -6,14 +6,25 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from evolve import __version__
+from evolve.archive.background import Backgrounds
 from evolve.archive.lock import locked
 from evolve.archive.questions import Questions
-from evolve.archive.rows import Purpose, RunInfo, RunState, canonical, clean, content, dump_metrics
+from evolve.archive.replies import Replies
+from evolve.archive.rows import (
+    ArmState,
+    Purpose,
+    RunInfo,
+    RunState,
+    canonical,
+    clean,
+    content,
+    dump_given,
+    dump_metrics,
+)
 from evolve.errors import ArchiveError
 from evolve.records import Attempt, Draft, Evaluation, Program, Proposal, Sources, Task
 
@@ -24,7 +35,7 @@ UPDATE = """
 UPDATE attempts SET
     state = :state, digest = :digest, source = :source, note = :note, traits = :traits, stage = :stage,
     reason = :reason, gain = :gain, program = :program, told_order = :order,
-    drafted_at = CASE WHEN :source IS NOT NULL THEN coalesce(drafted_at, :now) END,
+    drafted_before = :drafted, drafted_at = CASE WHEN :source IS NOT NULL THEN coalesce(drafted_at, :now) END,
     told_at = CASE WHEN :order IS NOT NULL THEN :now END
 WHERE run = :run AND number = :number AND state <> 'told'
 """
@@ -33,7 +44,7 @@ Settings = Mapping[str, Mapping[str, Any]]
 """Arms by name, each with what it was set to: plain JSON values without secrets."""
 
 
-class Archive(Questions):
+class Archive(Questions, Backgrounds, Replies):
     """One archive file, open for reading and writing.
 
     Every method that writes is one transaction and may be repeated with the same key without harm; `transaction` groups
@@ -110,6 +121,18 @@ class Archive(Questions):
         """
         return locked(self.path.with_name(f"{self.path.name}.{run}.lock"), f"run {run!r}")
 
+    def arm_state(self, run: str, arm: str, state: ArmState, reason: str) -> None:
+        """Say whether an arm can be asked, and why not. A resume makes every arm that it names ready again.
+
+        Raises:
+            ValueError: if the run has no such arm.
+        """
+        changed = self._run(
+            "UPDATE arms SET state = ?, reason = ? WHERE run = ? AND name = ?", (state, clean(reason), run, arm)
+        )
+        if not changed.rowcount:
+            raise ValueError(f"run {run!r} has no arm {arm!r}")
+
     def asked(self, run: str, proposal: Proposal) -> None:
         """Store a proposal before anything is done about it."""
         self._insert(
@@ -127,6 +150,7 @@ class Archive(Questions):
             tried=proposal.tried,
             gained=proposal.gained,
             best=proposal.best,
+            given=dump_given(proposal.given),
             state="asked",
             asked_at=time.time(),
         )
@@ -222,6 +246,7 @@ class Archive(Questions):
             "stage": attempt.stage,
             "reason": clean(attempt.reason),
             "gain": attempt.gain,
+            "drafted": attempt.drafted,
             "program": None if attempt.program is None else attempt.program.digest,
             "order": order,
             "now": time.time(),
@@ -297,16 +322,3 @@ class Archive(Questions):
         for name, value in program.metrics.items() if id is not None else ():
             if value == value:  # SQLite has no NaN; the program's own column keeps it
                 self._insert("metrics", run=run, digest=program.digest, name=clean(name), value=value)
-
-    def _insert(self, table: str, key: str | None = None, /, **columns: object) -> int | None:
-        """Insert a row and return its rowid; None if ``key`` is given and a row with the same key is there already."""
-        cursor = self._run(_insertion(table, key, tuple(columns)), columns)
-        return cursor.lastrowid if cursor.rowcount else None
-
-
-@cache
-def _insertion(table: str, key: str | None, columns: tuple[str, ...]) -> str:
-    """Return the statement that inserts these columns."""
-    names, values = ", ".join(columns), ", ".join(f":{column}" for column in columns)
-    clause = "" if key is None else f" ON CONFLICT ({key}) DO NOTHING"
-    return f"INSERT INTO {table} ({names}) VALUES ({values}){clause}"

@@ -7,6 +7,7 @@ import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -228,6 +229,11 @@ class Database:
                 raise
             raise mendable from error
 
+    def _insert(self, table: str, key: str | None = None, /, **columns: object) -> int | None:
+        """Insert a row and return its rowid; None if ``key`` is given and a row with the same key is there already."""
+        cursor = self._run(_insertion(table, key, tuple(columns)), columns)
+        return cursor.lastrowid if cursor.rowcount else None
+
     def _stream(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[Any]:
         """Yield the rows of a query. Damage may show in any of them."""
         cursor = self._run(sql, parameters)
@@ -252,3 +258,11 @@ class Database:
 def _checksum(views: str) -> int:
     """Return 31 bits that tell one version of the views from another."""
     return zlib.crc32(views.encode()) & 0x7FFFFFFF
+
+
+@cache
+def _insertion(table: str, key: str | None, columns: tuple[str, ...]) -> str:
+    """Return the statement that inserts these columns."""
+    names, values = ", ".join(columns), ", ".join(f":{column}" for column in columns)
+    clause = "" if key is None else f" ON CONFLICT ({key}) DO NOTHING"
+    return f"INSERT INTO {table} ({names}) VALUES ({values}){clause}"

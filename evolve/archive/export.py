@@ -17,13 +17,26 @@ from evolve.records import Program
 DATABASES = {".db", ".sqlite", ".sqlite3"}
 """A target with one of these endings is a database, any other a folder."""
 
-TABLES = ("runs", "objectives", "arms", "sources", "programs", "metrics", "attempts", "evaluations", "artifacts")
+TABLES = (
+    "runs",
+    "objectives",
+    "arms",
+    "sources",
+    "programs",
+    "metrics",
+    "attempts",
+    "prompts",
+    "replies",
+    "evaluations",
+    "artifacts",
+)
 """What a run consists of, each table after those it refers to."""
 
 OWN = {
     "runs": "name = :run",
     "sources": "hash IN (SELECT source FROM whole.programs WHERE run = :run "
     "UNION SELECT source FROM whole.attempts WHERE run = :run UNION SELECT source FROM whole.evaluations WHERE run = :run)",
+    "prompts": "hash IN (SELECT prompt FROM whole.replies WHERE run = :run)",
     "artifacts": "evaluation IN (SELECT id FROM whole.evaluations WHERE run = :run)",
 }
 """Which rows of a table are a run's, where ``run = :run`` does not say it."""

@@ -15,6 +15,7 @@ from evolve.archive.rows import (
     Hit,
     Judged,
     Purpose,
+    ReplySpend,
     RunInfo,
     Spend,
     clean,
@@ -134,12 +135,21 @@ class Questions(Recall):
         return [Failure(*row) for row in self._all(sql, (self.run(run).name, n))]
 
     def spend(self, run: str | None = None) -> list[Spend]:
-        """Return what each arm of a run cost, the dearest first."""
+        """Return what each arm of a run cost, the dearest first: by dollars, then by seconds in the judge."""
         sql = (
-            "SELECT run, arm, attempts, evaluations, counted, seconds, cpu_seconds FROM spend "
-            "WHERE run = ? ORDER BY seconds DESC, arm"
+            "SELECT run, arm, attempts, evaluations, counted, seconds, cpu_seconds, replies, input_tokens, output_tokens, "
+            "tokens, dollars, uncertain_dollars, reply_seconds FROM spend "
+            "WHERE run = ? ORDER BY coalesce(dollars, 0) + coalesce(uncertain_dollars, 0) DESC, seconds DESC, arm"
         )
         return [Spend(*row) for row in self._all(sql, (self.run(run).name,))]
+
+    def reply_spend(self, run: str | None = None) -> list[ReplySpend]:
+        """Return what the calls of each arm of a run cost, by what they were for."""
+        sql = (
+            "SELECT run, arm, purpose, calls, done, failed, uncertain, input_tokens, output_tokens, tokens, dollars, "
+            "uncertain_dollars, seconds FROM reply_spend WHERE run = ? ORDER BY arm, purpose DESC"
+        )
+        return [ReplySpend(*row) for row in self._all(sql, (self.run(run).name,))]
 
     def search(self, text: str, run: str | None = None, n: int = 20) -> list[Hit]:
         """Return up to ``n`` programs whose code, note, feedback or error has every word of ``text``, the latest first.

@@ -14,6 +14,7 @@ from evolve.archive.rows import (
     ID_LENGTH,
     PROGRAM,
     light_evaluation,
+    load_given,
     load_traits,
     to_draft,
     to_evaluation,
@@ -22,8 +23,11 @@ from evolve.archive.rows import (
 from evolve.errors import ArchiveError
 from evolve.records import Artifact, Asked, Attempt, Draft, Evaluation, Point, Program, Proposal
 
-PROPOSAL = "a.number, a.island, a.arm, a.operator, a.seed, a.told_before, a.tried, a.gained, a.best"
-OUTCOME = "a.digest, a.stage, a.reason, a.gain"
+PROPOSAL = "a.number, a.island, a.arm, a.operator, a.seed, a.told_before, a.tried, a.gained, a.best, a.given"
+WIDTH = PROPOSAL.count(",") + 1
+OUTCOME = "a.digest, a.stage, a.reason, a.gain, a.drafted_before"
+COST = "total(dollars) AS dollars, coalesce(sum(tokens), 0) AS tokens, total(seconds) AS seconds"
+"""What the calls of an attempt cost, uncertain ones at their most."""
 
 
 class Recall(Database):
@@ -61,9 +65,21 @@ class Recall(Database):
     def asks(self, run: str) -> Iterator[Asked]:
         """Yield what every attempt of ``run`` took when asked for, by number; with `history`, enough to rebuild a run."""
         rows = self._stream(
-            "SELECT number, told_before, parent, arm, island FROM attempts WHERE run = ? ORDER BY number", (run,)
+            "SELECT number, told_before, parent, arm, island, operator FROM attempts WHERE run = ? ORDER BY number",
+            (run,),
         )
         return (Asked(*row) for row in rows)
+
+    def drafts(self, run: str) -> Iterator[tuple[int, int]]:
+        """Yield (number, attempts told before) of every draft of ``run`` that was not refused, in the order they were made.
+
+        Runs from before this was recorded drafted when they asked.
+        """
+        yield from self._stream(
+            "SELECT number, coalesce(drafted_before, told_before) AS before FROM attempts "
+            "WHERE run = ? AND source IS NOT NULL AND (stage IS NULL OR stage = 'judge') ORDER BY before, number",
+            (run,),
+        )
 
     def counted(self, run: str) -> int:
         """Return how many evaluations the budget of ``run`` counts: children and points of tuners, of any status."""
@@ -96,15 +112,17 @@ class Recall(Database):
         }
         rows = self._stream(
             f"SELECT {PROPOSAL}, a.parent, a.inspirations, {OUTCOME}, a.program, a.source IS NOT NULL, "
-            "a.note, a.traits, e.point, e.digest, e.status, e.score, e.metrics, e.seconds "
-            "FROM attempts AS a LEFT JOIN evaluations AS e ON e.run = a.run AND e.attempt = a.number "
-            "WHERE a.run = ? AND a.told_order IS NOT NULL ORDER BY a.told_order, e.point",
-            (run,),
+            "a.note, a.traits, c.dollars, c.tokens, c.seconds, "
+            "e.point, e.digest, e.status, e.score, e.metrics, e.seconds FROM attempts AS a "
+            f"LEFT JOIN (SELECT attempt, {COST} FROM replies WHERE run = :run GROUP BY attempt) AS c ON c.attempt = a.number "
+            "LEFT JOIN evaluations AS e ON e.run = a.run AND e.attempt = a.number "
+            "WHERE a.run = :run AND a.told_order IS NOT NULL ORDER BY a.told_order, e.point",
+            {"run": run},
         )
         for _, group in groupby(rows, key=itemgetter(0)):
             lines = list(group)
-            head, (parent, inspirations) = lines[0][:9], lines[0][9:11]
-            digest, stage, reason, gain, program, drafted, note, traits = lines[0][11:19]
+            head, (parent, inspirations, *rest) = lines[0][:WIDTH], lines[0][WIDTH:]
+            digest, stage, reason, gain, before, program, drafted, note, traits, dollars, tokens, seconds = rest[:12]
             proposal = _proposal(
                 head,
                 self._light(seen, run, parent),
@@ -112,7 +130,7 @@ class Recall(Database):
             )
             points = [
                 Point(Draft({}), point[1], light_evaluation(*point[2:]))
-                for point in (line[19:] for line in lines)
+                for point in (line[-6:] for line in lines)
                 if point[0] is not None
             ]
             yield Attempt(
@@ -124,6 +142,10 @@ class Recall(Database):
                 reason=reason,
                 program=None if program is None else self._light(seen, run, program),
                 gain=gain,
+                drafted=before,
+                dollars=dollars or 0.0,
+                tokens=tokens or 0,
+                seconds=seconds or 0.0,
             )
 
     def pending(self, run: str) -> list[Attempt]:
@@ -149,12 +171,13 @@ class Recall(Database):
         )
         if row is None:
             raise ArchiveError(f"run {run!r} in {self.path} has no attempt {number}")
-        digest, stage, reason, gain, program, files, note, traits = row[11:]
+        parent, inspirations, digest, stage, reason, gain, before, program, files, note, traits = row[WIDTH:]
+        dollars, tokens, seconds = self._one(f"SELECT {COST} FROM replies WHERE run = ? AND attempt = ?", (run, number))
         return Attempt(
             proposal=_proposal(
-                row[:9],
-                self.program(run, row[9]),
-                tuple(self.program(run, other) for other in json.loads(row[10])),
+                row[:WIDTH],
+                self.program(run, parent),
+                tuple(self.program(run, other) for other in json.loads(inspirations)),
             ),
             draft=None if files is None else to_draft(files, note, traits),
             digest=digest,
@@ -163,6 +186,10 @@ class Recall(Database):
             reason=reason,
             program=None if program is None else self.program(run, program),
             gain=gain,
+            drafted=before,
+            dollars=dollars,
+            tokens=tokens,
+            seconds=seconds,
         )
 
     def _points(self, run: str, number: int) -> list[Point]:
@@ -193,5 +220,7 @@ class Recall(Database):
 
 def _proposal(columns: tuple[Any, ...], parent: Program, inspirations: tuple[Program, ...]) -> Proposal:
     """Make a proposal of the columns `PROPOSAL` and the programs that they name."""
-    number, island, arm, operator, seed, told, tried, gained, best = columns
-    return Proposal(number, parent, inspirations, island, arm, operator, seed, told, tried, gained, best)
+    number, island, arm, operator, seed, told, tried, gained, best, given = columns
+    return Proposal(
+        number, parent, inspirations, island, arm, operator, seed, told, tried, gained, best, load_given(given)
+    )

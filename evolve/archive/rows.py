@@ -13,10 +13,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from evolve.records import Artifact, Direction, Draft, Evaluation, Program, Sources, Status
+from evolve.records import (
+    Artifact,
+    Direction,
+    Draft,
+    Evaluation,
+    Given,
+    Program,
+    Prompt,
+    Reply,
+    Sources,
+    Status,
+)
+from evolve.records import Purpose as ReplyPurpose
 
 RunState = Literal["running", "done", "stopped"]
+ArmState = Literal["ready", "resting", "ended"]
 Purpose = Literal["seed", "child", "tune", "check"]
+ReplyState = Literal["open", "done", "failed", "uncertain"]
 
 ID_LENGTH = 10
 """How many characters of a program's digest people see and type."""
@@ -95,10 +109,40 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchanged:
+    """One try at asking an arm, with its place in the conversation of its attempt.
+
+    ``dollars`` and ``tokens`` are what counts against the caps, None where no price is known: the reserved maximum of a
+    call that is open or uncertain, else what it cost. ``reply`` is None where none came, and ``error`` says why; the files
+    of its prompt are those of the attempt's parent and not repeated here.
+    """
+
+    turn: int
+    tries: int
+    arm: str
+    state: ReplyState
+    prompt: Prompt
+    reply: Reply | None
+    error: str
+    status: int | None
+    parameters: Mapping[str, Any]
+    reserved_dollars: float | None
+    reserved_tokens: int
+    dollars: float | None
+    tokens: int
+    seconds: float
+    opened_at: float
+    closed_at: float | None
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Spend:
     """What one arm of a run cost.
 
-    ``counted`` are the evaluations that a budget counts; ``cpu_seconds`` is None where nobody measured it.
+    ``counted`` are the evaluations that a budget counts; ``seconds`` and ``cpu_seconds`` are the judge's, the latter None
+    where nobody measured it. ``dollars`` are what its replies cost for sure, ``uncertain_dollars`` the most that calls
+    may have cost whose end nobody saw; None where a price is unknown. ``tokens`` count against a cap, uncertain ones too.
     """
 
     run: str
@@ -108,6 +152,50 @@ class Spend:
     counted: int
     seconds: float
     cpu_seconds: float | None
+    replies: int
+    input_tokens: int
+    output_tokens: int
+    tokens: int
+    dollars: float | None
+    uncertain_dollars: float | None
+    reply_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReplySpend:
+    """What the calls of one arm for one purpose cost: ``calls`` are ``done``, ``failed`` or ``uncertain``, open ones among
+    the last. Dollars as in `Spend`.
+    """
+
+    run: str
+    arm: str
+    purpose: ReplyPurpose
+    calls: int
+    done: int
+    failed: int
+    uncertain: int
+    input_tokens: int
+    output_tokens: int
+    tokens: int
+    dollars: float | None
+    uncertain_dollars: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArmHistory:
+    """What an arm achieved with an operator in earlier runs of a task: told attempts, the sum of their gains, and their
+    cost; ``seconds`` are those of its judge and its replies. Unknown dollars count as 0.
+    """
+
+    arm: str
+    operator: str
+    attempts: int
+    evaluations: int
+    gain: float
+    dollars: float
+    tokens: int
+    seconds: float
 
 
 PROGRAM = (
@@ -158,6 +246,21 @@ def load_traits(text: str) -> dict[str, Any]:
     """Return what an operator left; most leave nothing."""
     traits: dict[str, Any] = json.loads(text) if text != "{}" else {}
     return traits
+
+
+def dump_given(given: Given) -> str:
+    """Return what an attempt was given as JSON; most are given nothing."""
+    if not given.barred and not given.prices:
+        return "{}"
+    return canonical({"barred": list(given.barred), "prices": dict(given.prices)})
+
+
+def load_given(text: str) -> Given:
+    """Undo `dump_given`."""
+    if text == "{}":
+        return Given()
+    kept = json.loads(text)
+    return Given(tuple(kept["barred"]), kept["prices"])
 
 
 def to_program(row: tuple[Any, ...], files: str | None = None) -> Program:
