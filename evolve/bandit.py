@@ -1,21 +1,41 @@
-"""Which arm makes the next attempt: fixed weights, Thompson sampling, or an upper confidence bound.
+"""Which arm makes the next attempt, and by which of its operators: fixed weights, Thompson sampling, or an upper
+confidence bound.
 
-Rewards are scale-free gains in [0, 1] per evaluation (see `gain`), so no task's unit matters; a failed attempt is a
-reward of 0; pulls are counted when an attempt is asked for, so that parallel asks spread; earlier rewards are
-discounted, because what helps at the start of a night is not what helps at its end.
+Arms compete by what all their operators did; the operators of the arm that won by what each did. Rewards are scale-free
+gains in [0, 1] (see `gain`) per cost, so no task's unit matters; a failed attempt is a reward of 0; pulls are counted when an
+attempt is asked for, so that parallel asks spread; earlier rewards are discounted, because what helps at the start of a night
+is not what helps at its end.
+
+Costs are priced (see `prices`): what an arm has shown counts per priced cost, so that dear arms must achieve more. What is
+not known yet counts per evaluation: it is worth less to find out about a dear arm, but not more to find out about a
+free one, or free arms would win by being free.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import median
 
 from evolve.config import BanditConfig
-from evolve.records import Metric, Program
+from evolve.records import Attempt, Cost, Metric, Program
 from evolve.seams import Bandit
+
+OPERATORS: Mapping[str, float] = {"diff": 0.5, "full": 0.35, "cross": 0.15, "fix": 0.5}
+"""Weights of the operators of an arm; others weigh 1."""
+APPLIED = 0.2
+"""What an operator earns of 1 for a child that the judge could score at all: models differ most in the formats that they
+get right, and that shows in every attempt, where gains are rare.
+"""
+CONCAVE = 0.25
+"""The power of a gain that is its reward where models are among the arms. A gain is a share of the run's progress so far: the
+first success has 1, the tenth of equal size 1/10, and late ones far less. As they are, whoever was lucky first would be ahead
+for the night; to this power a hundredth still counts a third.
+"""
+LEAST = 1e-6
+"""No arm is cheaper than this share of the mean."""
 
 
 def gain(
@@ -30,118 +50,286 @@ def gain(
 
     What counts is by how much the child is better than both its parent and the median of the island's elites, so that
     repairing poor parents earns nothing; the unit is what the run has gained from its ``first`` score to its ``best``, this
-    child included. A child that failed, or is no better, earns 0.
+    child included. A child that failed, or is no better, earns 0. A parent that failed itself is no bar.
     """
-    if child is None or child.score is None or parent.score is None or first is None:
+    if child is None or child.score is None or first is None:
         return 0.0
-    value = score.sign * child.score
+    value, start = score.sign * child.score, score.sign * first
     values = [score.sign * elite.score for elite in elites if elite.score is not None]
-    better = value - max([score.sign * parent.score, *([median(values)] if values else [])])
-    progress = max(value, score.sign * (first if best is None else best)) - score.sign * first
+    bars = [*([score.sign * parent.score] if parent.score is not None else []), *([median(values)] if values else [])]
+    better = value - max(bars, default=start)
+    progress = max(value, start if best is None else score.sign * best) - start
     return min(better / progress, 1.0) if better > 0 and progress > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What an operator of an arm did in earlier runs: attempts, the children of them that were judged ``ok``, those that
+    gained, the sum of their gains, and what all of it cost.
+    """
+
+    pulls: float
+    ok: float
+    gained: float
+    gain: float
+    cost: Cost
+
+
+Priors = Mapping[tuple[str, str], Past]
+"""By arm and operator."""
+
+
+def scaled(history: Priors, worth: float) -> Priors:
+    """Return earlier experience as if it had been made in at most ``worth`` evaluations per arm; with 0, nothing."""
+    spent: dict[str, float] = {}
+    for (arm, _), past in history.items():
+        spent[arm] = spent.get(arm, 0.0) + max(past.cost.evaluations, past.pulls)
+
+    def shrunk(past: Past, by: float) -> Past:
+        cost = past.cost
+        less = Cost(cost.evaluations * by, cost.dollars * by, cost.tokens * by, cost.seconds * by)
+        return Past(past.pulls * by, past.ok * by, past.gained * by, past.gain * by, less)
+
+    return {
+        key: shrunk(past, min(1.0, worth / spent[key[0]]))
+        for key, past in history.items()
+        if worth > 0 and spent[key[0]] > 0
+    }
 
 
 @dataclass(slots=True)
 class Record:
-    """What is known of one arm: its weight, and, discounted, pulls told, their cost in evaluations and their rewards;
-    ``open`` are pulls not told yet.
+    """What is known of an arm or an operator, discounted: pulls told, their costs, their rewards and how many of them were
+    judged ``ok``; ``open`` are pulls not told yet.
     """
 
-    weight: float
     open: int = 0
     pulls: float = 0.0
-    cost: float = 0.0
+    evaluations: float = 0.0
+    dollars: float = 0.0
+    tokens: float = 0.0
+    seconds: float = 0.0
     reward: float = 0.0
+    ok: float = 0.0
 
-    @property
-    def rate(self) -> float:
-        """Reward per evaluation; with nothing told yet, 0."""
-        return self.reward / self.cost if self.cost > 0 else 0.0
+    def fade(self, kept: float) -> None:
+        """Discount what was told by the factor ``kept``."""
+        self.pulls *= kept
+        self.evaluations *= kept
+        self.dollars *= kept
+        self.tokens *= kept
+        self.seconds *= kept
+        self.reward *= kept
+        self.ok *= kept
+
+    def add(self, other: Record) -> None:
+        """Take in what another record says."""
+        self.open += other.open
+        self.pulls += other.pulls
+        self.evaluations += other.evaluations
+        self.dollars += other.dollars
+        self.tokens += other.tokens
+        self.seconds += other.seconds
+        self.reward += other.reward
+        self.ok += other.ok
 
     @property
     def spent(self) -> float:
-        """Evaluations spent on the arm, those of open pulls estimated by its mean."""
-        return self.cost + self.open * (self.cost / self.pulls if self.pulls > 0 else 1.0)
+        """Evaluations spent, those of open pulls estimated by the mean one."""
+        return self.evaluations + self.open * (self.evaluations / self.pulls if self.pulls > 0 else 1.0)
+
+    def priced(self, prices: Mapping[str, float]) -> float:
+        """What was spent at ``prices``, open pulls left out."""
+        return float(sum(price * getattr(self, resource) for resource, price in prices.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one of several competitors stands: its weight, evaluations spent, reward, reward per evaluation, and what an
+    evaluation of it costs, over what one costs on average.
+    """
+
+    weight: float
+    spent: float
+    reward: float
+    rate: float
+    dear: float
+
+
+def standings(
+    records: Mapping[str, Record],
+    weights: Mapping[str, float],
+    prices: Mapping[str, float],
+    reward: Callable[[Record], float],
+) -> dict[str, Standing]:
+    """Return how competitors stand. The average cost is over all evaluations that were spent on them, so that a dear one
+    among them does not make itself look cheap; one that was never told is taken to cost as much.
+    """
+    priced = prices if prices.keys() - {"evaluations"} else {}
+    spent = sum(record.evaluations for record in records.values())
+    mean = sum(record.priced(priced) for record in records.values()) / spent if spent > 0 else 0.0
+
+    def standing(record: Record, weight: float) -> Standing:
+        told = record.evaluations > 0
+        dear = max(record.priced(priced) / record.evaluations / mean, LEAST) if told and mean > 0 else 1.0
+        earned = reward(record)
+        return Standing(weight, record.spent, earned, earned / record.evaluations if told else 0.0, dear)
+
+    return {name: standing(record, weights.get(name, 1.0)) for name, record in records.items()}
 
 
 class Arms:
-    """What the bandits share: the record of each arm, pulls counted at ask, rewards discounted at tell."""
+    """What the bandits share: the record of each operator of each arm, pulls counted at ask, rewards discounted at tell.
 
-    def __init__(self, weights: Mapping[str, float], decay: float) -> None:
-        self.records = {arm: Record(weight) for arm, weight in sorted(weights.items()) if weight > 0}
-        self._decay = decay
+    Args:
+        weights: the arms; those that weigh nothing are left out.
+        config: ``decay`` and ``credit`` are used here.
+        priors: what is known before the first pull, `scaled` to what it is to count.
+    """
 
-    def pull(self, arm: str) -> None:
-        """Count an attempt of ``arm``. An arm that is no longer configured is left out, as its rows are on resume."""
+    def __init__(self, weights: Mapping[str, float], config: BanditConfig, priors: Priors | None = None) -> None:
+        self.weights = {arm: weight for arm, weight in sorted(weights.items()) if weight > 0}
+        self.records: dict[str, dict[str, Record]] = {arm: {} for arm in self.weights}
+        self._config = config
+        # Many small gains are what built-in arms are about: among themselves they are compared by the gains as they are.
+        self._power = 1.0 if all(map(builtin, self.weights)) else CONCAVE
+        for (arm, operator), past in (priors or {}).items():
+            if arm in self.records and past.pulls > 0:
+                self.records[arm][operator] = self._known(past)
+
+    def _known(self, past: Past) -> Record:
+        mean = past.gain / past.gained if past.gained > 0 else 0.0
+        cost = past.cost
+        return Record(
+            pulls=past.pulls,
+            evaluations=max(cost.evaluations, past.pulls),
+            dollars=cost.dollars,
+            tokens=cost.tokens,
+            seconds=cost.seconds,
+            reward=past.gained * mean**self._power,
+            ok=past.ok,
+        )
+
+    def pick(self, offers: Mapping[str, Sequence[str]], prices: Mapping[str, float], rng: Random) -> tuple[str, str]:
+        """Return the arm of the next attempt and the operator by which it makes it. Of ``offers``, which must hold an arm that
+        is configured, arms that are not are passed over.
+        """
+        arms = {arm: _sum(records.values()) for arm, records in self.records.items() if offers.get(arm)}
+        arm = self._choose(standings(arms, self.weights, prices, lambda record: record.reward), rng)
+        operators = offers[arm]
+        if len(operators) == 1:
+            return arm, operators[0]
+        known = {operator: self.records[arm].get(operator, Record()) for operator in operators}
+        return arm, self._choose(standings(known, OPERATORS, prices, _operator_reward), rng)
+
+    def _choose(self, standings: Mapping[str, Standing], rng: Random) -> str:
+        """Return one of the names."""
+        raise NotImplementedError
+
+    def pull(self, arm: str, operator: str) -> None:
+        """Count an attempt. An arm that is no longer configured is left out, as its rows are on resume."""
         if arm in self.records:
-            self.records[arm].open += 1
+            self.records[arm].setdefault(operator, Record()).open += 1
 
-    def tell(self, arm: str, gain: float, cost: float) -> None:
-        """Discount what every arm did before by the evaluations that went by, and credit ``arm``."""
-        cost = max(cost, 1.0)  # an attempt that ended before the judge still took its turn
-        kept = self._decay**cost
-        for record in self.records.values():
-            record.pulls *= kept
-            record.cost *= kept
-            record.reward *= kept
-        if arm in self.records:
-            record = self.records[arm]
+    def tell(self, attempt: Attempt) -> None:
+        """Discount what every arm did before by the evaluations that went by, and credit those who made the child and its
+        parent.
+        """
+        proposal, cost, reward = attempt.proposal, attempt.cost, (attempt.gain or 0.0) ** self._power
+        evaluations = max(cost.evaluations, 1.0)  # an attempt that ended before the judge still took its turn
+        kept = self._config.decay**evaluations
+        for records in self.records.values():
+            for record in records.values():
+                record.fade(kept)
+        if proposal.arm in self.records:
+            record = self.records[proposal.arm].setdefault(proposal.operator, Record())
             record.open -= 1
             record.pulls += 1
-            record.cost += cost
-            record.reward += gain
+            record.evaluations += evaluations
+            record.dollars += cost.dollars
+            record.tokens += cost.tokens
+            record.seconds += cost.seconds
+            record.reward += reward
+            record.ok += bool(attempt.points) and attempt.points[0].evaluation.status == "ok"
+        self._credit_parent(attempt, reward)
+
+    def _credit_parent(self, attempt: Attempt, reward: float) -> None:
+        """Credit a stepping stone. What built-in arms make of each other's children is left out: where no structure changes,
+        one more step of an optimiser is its own work. What lives on in others' children is a structure that a model proposed.
+        """
+        child, parent = attempt.proposal, attempt.proposal.parent
+        if (child.arm, child.operator) == (parent.arm, parent.operator) or (builtin(child.arm) and builtin(parent.arm)):
+            return
+        record = self.records.get(parent.arm, {}).get(parent.operator)
+        if record is not None:
+            record.reward += self._config.credit * reward
+
+
+def builtin(arm: str) -> bool:
+    """Whether an arm asks no model."""
+    return arm.startswith("builtin/")
+
+
+def _sum(records: Iterable[Record]) -> Record:
+    total = Record()
+    for record in records:
+        total.add(record)
+    return total
+
+
+def _operator_reward(record: Record) -> float:
+    return (1 - APPLIED) * record.reward + APPLIED * record.ok
 
 
 class Fixed(Arms):
-    """Arms by their weights, whatever they achieve."""
+    """By weights, whatever is achieved."""
 
-    def pick(self, rng: Random) -> str:
-        """Draw an arm."""
-        return rng.choices(list(self.records), [record.weight for record in self.records.values()])[0]
+    def _choose(self, standings: Mapping[str, Standing], rng: Random) -> str:
+        return rng.choices(list(standings), [standing.weight for standing in standings.values()])[0]
 
 
 class Thompson(Arms):
-    """Thompson sampling with a Beta posterior over each arm's discounted reward per evaluation, Beta(1, 1) before."""
+    """Thompson sampling with a Beta posterior over the discounted reward per evaluation, Beta(1, 1) before, per priced cost.
 
-    def pick(self, rng: Random) -> str:
-        """Draw a rate for every arm from its posterior, and take the arm of the largest."""
+    A low price multiplies what was shown and not the whole draw: see the head of this module.
+    """
 
-        def drawn(record: Record) -> float:
-            return rng.betavariate(1 + record.reward, 1 + max(record.spent - record.reward, 0.0))
+    def _choose(self, standings: Mapping[str, Standing], rng: Random) -> str:
+        def drawn(of: Standing) -> float:
+            rate = rng.betavariate(1 + of.reward, 1 + max(of.spent - of.reward, 0.0))
+            return rate / of.dear if of.dear >= 1 else rate + of.rate * (1 / of.dear - 1)
 
-        return max(self.records, key=lambda arm: drawn(self.records[arm]))
+        return max(standings, key=lambda name: drawn(standings[name]))
 
 
 class UpperConfidence(Arms):
-    """Asymmetric UCB per evaluation: ``rate_a / max rate + c · w_a · sqrt(2 ln t / n_a)``.
+    """Asymmetric UCB: ``rate_a / max rate + c · w_a · sqrt(2 ln t / n_a) · min(1, 1 / d_a)``.
 
-    ``n_a`` are the evaluations spent on an arm, ``t`` on all of them, discounted, and ``w_a`` its weight relative to the
-    mean one. After ShinkaEvolve (arXiv 2509.19349), whose reward counts improvements only and whose n counts pulls; where an
-    attempt may cost one evaluation or hundreds, a bound on what an evaluation earns must count evaluations.
+    ``rate_a`` is reward per priced cost, ``n_a`` are the evaluations spent on an arm, ``t`` on all of them, discounted,
+    ``w_a`` its weight relative to the mean one, and ``d_a`` its price relative to the mean one. After ShinkaEvolve (arXiv
+    2509.19349), whose reward counts improvements only and whose n counts pulls; where an attempt may cost one evaluation or
+    hundreds, a bound on what an evaluation earns must count evaluations.
     """
 
-    def __init__(self, weights: Mapping[str, float], decay: float, exploration: float) -> None:
-        super().__init__(weights, decay)
-        self._exploration = exploration
-
-    def pick(self, rng: Random) -> str:
-        """Return an arm never pulled if there is one, else that of the highest bound; ties by chance."""
-        fresh = [arm for arm, record in self.records.items() if record.spent == 0]
+    def _choose(self, standings: Mapping[str, Standing], rng: Random) -> str:
+        """Return one never pulled if there is one, else that of the highest bound; ties by chance."""
+        fresh = [name for name, standing in standings.items() if standing.spent == 0]
         if fresh:
             return rng.choice(fresh)
-        total = math.log(1 + sum(record.spent for record in self.records.values()))
-        top = max(record.rate for record in self.records.values())
-        mean = sum(record.weight for record in self.records.values()) / len(self.records)
+        total = math.log(1 + sum(standing.spent for standing in standings.values()))
+        top = max(standing.rate / standing.dear for standing in standings.values())
+        mean = sum(standing.weight for standing in standings.values()) / len(standings)
 
-        def bound(record: Record) -> float:
-            exploit = record.rate / top if top > 0 else 0.0
-            return exploit + self._exploration * record.weight / mean * math.sqrt(2 * total / max(record.spent, 1.0))
+        def bound(of: Standing) -> float:
+            exploit = of.rate / of.dear / top if top > 0 else 0.0
+            explore = self._config.exploration * of.weight / mean * math.sqrt(2 * total / max(of.spent, 1.0))
+            return exploit + explore * min(1.0, 1 / of.dear)
 
-        return max(self.records, key=lambda arm: (bound(self.records[arm]), rng.random()))
+        return max(standings, key=lambda name: (bound(standings[name]), rng.random()))
 
 
-BANDITS: Mapping[str, Callable[[Mapping[str, float], BanditConfig], Bandit]] = {
-    "ucb": lambda weights, config: UpperConfidence(weights, config.decay, config.exploration),
-    "thompson": lambda weights, config: Thompson(weights, config.decay),
-    "fixed": lambda weights, config: Fixed(weights, config.decay),
+BANDITS: Mapping[str, Callable[[Mapping[str, float], BanditConfig, Priors], Bandit]] = {
+    "ucb": UpperConfidence,
+    "thompson": Thompson,
+    "fixed": Fixed,
 }
