@@ -1,0 +1,198 @@
+"""Reads what an endpoint answered, whatever it says: a completion becomes a `Reply`, the rest a `CallFailed`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from evolve.records import Finish, Message, Prompt, Reply
+from evolve.seams import CallFailed
+from evolve.secrets import redact
+
+WORDS = 400
+"""The most characters of an endpoint's own words that go into a reason or a note."""
+
+TRANSIENT = frozenset({408, 409, 425, 429})
+"""The refusals of the 400s after which asking again may help."""
+
+_FINISH: dict[object, Finish] = {
+    "stop": "stop",
+    "eos": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "content_filter": "refusal",
+    "refusal": "refusal",
+}
+
+
+def sent_messages(prompt: Prompt, begun: bool) -> list[dict[str, str]]:
+    """Return the messages as they go over the wire; if ``begun``, the last is the beginning of the reply."""
+    turns = [*prompt.messages, Message("assistant", prompt.begin)] if begun else prompt.messages
+    return [{"role": turn.role, "content": whole(turn.text)} for turn in turns]
+
+
+def read_body(body: bytes) -> object:
+    """Return the JSON of a reply's body.
+
+    Raises:
+        CallFailed: if it is not UTF-8 or not JSON, as when it was cut off.
+    """
+    try:
+        return json.loads(body.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise CallFailed(f"the reply is not UTF-8: {error.reason} at byte {error.start}", charged=True) from None
+    except (ValueError, RecursionError) as error:
+        raise CallFailed(
+            f"the reply is not JSON, or was cut off: {error} ({words(body.decode('utf-8')) or 'it is empty'})",
+            charged=True,
+        ) from None
+
+
+def read_completion(data: object, prompt: Prompt, max_tokens: int, *, begun: bool, seconds: float) -> Reply:
+    """Return the reply in a chat completion.
+
+    Raises:
+        CallFailed: if it is none.
+    """
+    choices = data.get("choices") if isinstance(data, Mapping) else None
+    choice = choices[0] if isinstance(choices, Sequence) and choices else None
+    message = choice.get("message") if isinstance(choice, Mapping) else None
+    if not isinstance(data, Mapping) or not isinstance(choice, Mapping) or not isinstance(message, Mapping):
+        raise CallFailed(f"the reply is no completion: {error_words(data)}", charged=True)
+    reasoning, text = _unthink(_joined(message.get("content")))
+    reasoning = "\n".join(filter(None, (_reasoning(message), reasoning)))
+    finish: Finish = _FINISH.get(choice.get("finish_reason"), "other")
+    refusal = _joined(message.get("refusal"))
+    notes = []
+    if refusal or finish == "refusal":
+        finish = "refusal"
+        notes.append(words(refusal or text) or "the endpoint withheld the reply")
+        text = ""
+    elif begun and text:
+        text = _continued(prompt.begin, text)
+    tokens, odd = _usage(data.get("usage"), _most_input(prompt), max_tokens)
+    notes += [f"implausible usage: {', '.join(odd)}"] if odd else []
+    return Reply(
+        text=redact(text),
+        finish=finish,
+        input_tokens=tokens["input"],
+        output_tokens=tokens["output"],
+        cached_tokens=tokens["cached"],
+        reasoning_tokens=tokens["reasoning"],
+        seconds=seconds,
+        reasoning=redact(reasoning),
+        note=redact("; ".join(notes)),
+    )
+
+
+def failure(status: int, headers: Mapping[str, str], said: str) -> CallFailed:
+    """Return what an HTTP status that is no success means for the arm."""
+    permanent = status < 500 and status not in TRANSIENT
+    reason = f"HTTP {status}" + (f": {said}" if said else "")
+    if 300 <= status < 400:
+        reason = f"HTTP {status}: it has moved to {headers.get('location', 'another address')}; give that address"
+    wait = None if permanent else _retry_after(headers)
+    return CallFailed(redact(reason), status=status, permanent=permanent, retry_after=wait)
+
+
+def error_words(data: object) -> str:
+    """Return the endpoint's own words about an error, in a line."""
+    while isinstance(data, Mapping):
+        data = next((data[key] for key in ("error", "message", "detail", "msg") if data.get(key)), json.dumps(data))
+    return words(data if isinstance(data, str) else json.dumps(data, default=str))
+
+
+def words(text: str) -> str:
+    """Return a text in one line, shortened, without secrets."""
+    line = " ".join(redact(text).split())
+    return line if len(line) <= WORDS else line[: WORDS - 1] + "…"
+
+
+def whole(text: str) -> str:
+    """Return a text that UTF-8 can hold: half a surrogate pair, which JSON can bring, becomes a question mark."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that the service asks to wait; it says so in milliseconds, in seconds or as a date."""
+    for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        value = headers.get(name, "").strip()
+        if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value):
+            return float(value) * unit
+    try:
+        when = parsedate_to_datetime(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+
+
+def _joined(content: object) -> str:
+    """Return a content as text; it may be a list of parts."""
+    if isinstance(content, str):
+        return whole(content)
+    parts = content if isinstance(content, list) else []
+    texts = (part.get("text") if isinstance(part, Mapping) else part for part in parts)
+    return whole("".join(text for text in texts if isinstance(text, str)))
+
+
+def _reasoning(message: Mapping[str, Any]) -> str:
+    """Return what the model said while it thought, under whichever name the server gives it."""
+    return next((text for key in ("reasoning_content", "reasoning") if (text := _joined(message.get(key)))), "")
+
+
+def _unthink(text: str) -> tuple[str, str]:
+    """Return the thoughts that a text begins with, and the rest; thoughts that do not end leave no rest."""
+    if not text.lstrip().startswith("<think>"):
+        return "", text
+    thoughts, _, rest = text.lstrip().removeprefix("<think>").partition("</think>")
+    return thoughts.strip(), rest.lstrip("\n")
+
+
+def _continued(begin: str, text: str) -> str:
+    """Return the whole reply: the server went on from ``begin``, unless the text shows that it began again."""
+    first = begin.strip().split("\n", 1)[0].strip()
+    again = text.strip().split("\n", 1)[0].strip() == first or text.startswith(begin)
+    return text if again else begin + text
+
+
+def _most_input(prompt: Prompt) -> int:
+    """Return more tokens than these messages can have, whatever a chat template puts around them."""
+    texts = [message.text for message in prompt.messages] + [prompt.begin]
+    return sum(len(whole(text).encode()) + 64 for text in texts) + 1024
+
+
+def _usage(usage: object, most_input: int, max_tokens: int) -> tuple[dict[str, int | None], list[str]]:
+    """Return the tokens that the endpoint counted, None for what it did not say or cannot be, and what cannot be."""
+    told = usage if isinstance(usage, Mapping) else {}
+    inside = {
+        key: part if isinstance(part := told.get(f"{key}_tokens_details"), Mapping) else {}
+        for key in ("prompt", "completion")
+    }
+    tokens = {
+        "input": told.get("prompt_tokens"),
+        "output": told.get("completion_tokens"),
+        "cached": inside["prompt"].get("cached_tokens"),
+        "reasoning": inside["completion"].get("reasoning_tokens"),
+    }
+    apart = [told.get("total_tokens"), *(tokens[key] for key in ("input", "output", "reasoning"))]
+    if all(_is_count(value) for value in apart) and apart[0] == sum(apart[1:]) and apart[3]:
+        tokens["output"] = apart[2] + apart[3]  # this service counts thoughts beside the reply
+    most = {"input": most_input, "output": max_tokens + 64}
+    odd = []
+    for key, value in tokens.items():
+        bound = most.get(key, tokens["input" if key == "cached" else "output"])
+        if value is not None and (not _is_count(value) or (bound is not None and value > bound)):
+            odd.append(f"{key} {str(value)[:40]}")
+            tokens[key] = None
+    return tokens, odd
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
