@@ -72,42 +72,39 @@ GROUP BY run, arm, purpose;
 -- What each arm cost. Seeds and checks are listed but never count against a budget (`counted`). Dollars as in `reply_spend`.
 CREATE VIEW spend AS
 SELECT
-    run,
-    arm,
-    sum(attempts) AS attempts,
-    sum(evaluations) AS evaluations,
-    sum(counted) AS counted,
-    total(seconds) AS seconds,
-    sum(cpu_seconds) AS cpu_seconds,
-    sum(replies) AS replies,
-    sum(input_tokens) AS input_tokens,
-    sum(output_tokens) AS output_tokens,
-    sum(tokens) AS tokens,
-    iif(count(dollars) = count(*), total(dollars), NULL) AS dollars,
-    iif(count(uncertain_dollars) = count(*), total(uncertain_dollars), NULL) AS uncertain_dollars,
-    total(reply_seconds) AS reply_seconds
-FROM (
-    SELECT
-        run, arm, count(*) AS attempts, 0 AS evaluations, 0 AS counted, 0.0 AS seconds, NULL AS cpu_seconds,
-        0 AS replies, 0 AS input_tokens, 0 AS output_tokens, 0 AS tokens, 0.0 AS dollars, 0.0 AS uncertain_dollars,
-        0.0 AS reply_seconds
-    FROM attempts
-    GROUP BY run, arm
-    UNION ALL
-    SELECT
-        e.run, coalesce(a.arm, 'seed'), count(DISTINCT iif(a.number IS NULL, e.attempt, NULL)), count(*),
-        sum(e.purpose IN ('child', 'tune')), sum(e.seconds), sum(e.cpu_seconds), 0, 0, 0, 0, 0.0, 0.0, 0.0
-    FROM evaluations AS e
-    LEFT JOIN attempts AS a ON a.run = e.run AND a.number = e.attempt
-    GROUP BY e.run, coalesce(a.arm, 'seed')
-    UNION ALL
-    SELECT
-        run, arm, 0, 0, 0, 0.0, NULL, calls, input_tokens, output_tokens, tokens, dollars, uncertain_dollars, seconds
-    FROM reply_spend
-)
-GROUP BY run, arm;
+    a.run,
+    a.arm,
+    count(DISTINCT a.number) AS attempts,
+    count(e.id) AS evaluations,
+    coalesce(sum(e.purpose IN ('child', 'tune')), 0) AS counted,
+    total(e.seconds) AS seconds,
+    sum(e.cpu_seconds) AS cpu_seconds,
+    (SELECT count(*) FROM replies AS r WHERE r.run = a.run AND r.arm = a.arm) AS replies,
+    (SELECT coalesce(sum(r.input_tokens), 0) FROM replies AS r WHERE r.run = a.run AND r.arm = a.arm) AS input_tokens,
+    (SELECT coalesce(sum(r.output_tokens), 0) FROM replies AS r WHERE r.run = a.run AND r.arm = a.arm) AS output_tokens,
+    (SELECT coalesce(sum(r.tokens), 0) FROM replies AS r WHERE r.run = a.run AND r.arm = a.arm) AS tokens,
+    (
+        SELECT iif(count(*) = count(r.dollars), total(r.dollars), NULL)
+        FROM replies AS r WHERE r.run = a.run AND r.arm = a.arm AND r.state IN ('done', 'failed')
+    ) AS dollars,
+    (
+        SELECT iif(count(*) = count(r.dollars), total(r.dollars), NULL)
+        FROM replies AS r WHERE r.run = a.run AND r.arm = a.arm AND r.state IN ('uncertain', 'open')
+    ) AS uncertain_dollars,
+    (SELECT total(r.seconds) FROM replies AS r WHERE r.run = a.run AND r.arm = a.arm) AS reply_seconds
+FROM attempts AS a
+LEFT JOIN evaluations AS e ON e.run = a.run AND e.attempt = a.number AND e.point >= 0 -- true, and leads to the right index
+GROUP BY a.run, a.arm
+UNION ALL
+SELECT
+    run, 'seed', count(DISTINCT attempt), count(*), sum(purpose IN ('child', 'tune')), total(seconds), sum(cpu_seconds),
+    0, 0, 0, 0, 0.0, 0.0, 0.0
+FROM evaluations
+WHERE attempt <= 0
+GROUP BY run;
 
--- What each arm achieved with each operator: of its attempts, how many were told, ended early, led to a scored program, and to one better than its parent.
+-- What each arm achieved with each operator: of its attempts, how many were told, ended early, led to a scored program, and
+-- to one better than its parent.
 CREATE VIEW arm_stats AS
 SELECT
     a.run,

@@ -45,19 +45,24 @@ LEFT JOIN attempts AS a ON a.run = :run AND a.number = c.number
 ORDER BY line.step LIMIT :most
 """
 ARMS = """
-SELECT a.arm, a.operator, count(*), total(e.evaluations), total(a.gain), total(r.dollars), total(r.tokens),
-    total(e.seconds) + total(r.seconds)
-FROM runs AS w
-CROSS JOIN attempts AS a ON a.run = w.name AND a.state = 'told'
-LEFT JOIN (
-    SELECT run, attempt, count(*) AS evaluations, sum(seconds) AS seconds FROM evaluations GROUP BY run, attempt
-) AS e ON e.run = a.run AND e.attempt = a.number
-LEFT JOIN (
-    SELECT run, attempt, total(dollars) AS dollars, sum(tokens) AS tokens, total(seconds) AS seconds
-    FROM replies GROUP BY run, attempt
-) AS r ON r.run = a.run AND r.attempt = a.number
-WHERE w.task_digest = ? AND w.name <> ?
-GROUP BY a.arm, a.operator
+WITH earlier AS (SELECT name AS run FROM runs WHERE task_digest = ? AND name <> ?)
+SELECT arm, operator, sum(attempts), sum(evaluations), total(gain), total(dollars), sum(tokens), total(seconds)
+FROM (
+    SELECT a.arm, a.operator, 1 AS attempts, 0 AS evaluations, a.gain, 0.0 AS dollars, 0 AS tokens, 0.0 AS seconds
+    FROM earlier AS w
+    CROSS JOIN attempts AS a ON a.run = w.run AND a.state = 'told'
+    UNION ALL
+    SELECT a.arm, a.operator, 0, 1, 0.0, 0.0, 0, e.seconds
+    FROM earlier AS w
+    CROSS JOIN evaluations AS e ON e.run = w.run
+    CROSS JOIN attempts AS a ON a.run = e.run AND a.number = e.attempt AND a.state = 'told'
+    UNION ALL
+    SELECT a.arm, a.operator, 0, 0, 0.0, r.dollars, r.tokens, r.seconds
+    FROM earlier AS w
+    CROSS JOIN replies AS r ON r.run = w.run
+    CROSS JOIN attempts AS a ON a.run = r.run AND a.number = r.attempt AND a.state = 'told'
+)
+GROUP BY arm, operator
 """
 
 
@@ -86,12 +91,7 @@ class Backgrounds(Database):
 
     def arm_history(self, task_digest: str, exclude: str) -> list[ArmHistory]:
         """Return what each arm achieved with each operator in all runs of a task but ``exclude``."""
-        return [
-            ArmHistory(arm, operator, attempts, int(evaluations), gain, dollars, int(tokens), seconds)
-            for arm, operator, attempts, evaluations, gain, dollars, tokens, seconds in self._all(
-                ARMS, (task_digest, exclude)
-            )
-        ]
+        return [ArmHistory(*row) for row in self._all(ARMS, (task_digest, exclude))]
 
 
 def _tried(row: tuple[Any, ...], before: float | None, sign: float) -> Tried:

@@ -27,7 +27,7 @@ UPDATE replies SET
 WHERE {KEY} AND state = 'open'
 """
 ABANDONED = """
-UPDATE replies SET state = 'uncertain', closed_at = ?, error = 'evolve ended before the reply came'
+UPDATE replies INDEXED BY replies_open SET state = 'uncertain', closed_at = ?, error = 'evolve ended before the reply came'
 WHERE run = ? AND state = 'open'
 """
 REPLY = (
