@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from evolve.records import Finish, Message, Prompt, Reply
 from evolve.seams import CallFailed
@@ -181,9 +181,9 @@ def _usage(usage: object, most_input: int, max_tokens: int) -> tuple[dict[str, i
         "cached": inside["prompt"].get("cached_tokens"),
         "reasoning": inside["completion"].get("reasoning_tokens"),
     }
-    apart = [told.get("total_tokens"), *(tokens[key] for key in ("input", "output", "reasoning"))]
-    if all(_is_count(value) for value in apart) and apart[0] == sum(apart[1:]) and apart[3]:
-        tokens["output"] = apart[2] + apart[3]  # this service counts thoughts beside the reply
+    sent, came, thought, total = (tokens["input"], tokens["output"], tokens["reasoning"], told.get("total_tokens"))
+    if _is_count(sent) and _is_count(came) and _is_count(thought) and thought and total == sent + came + thought:
+        tokens["output"] = came + thought  # this service counts thoughts beside the reply
     most = {"input": most_input, "output": max_tokens + 64}
     odd = []
     for key, value in tokens.items():
@@ -194,5 +194,5 @@ def _usage(usage: object, most_input: int, max_tokens: int) -> tuple[dict[str, i
     return tokens, odd
 
 
-def _is_count(value: object) -> bool:
+def _is_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
