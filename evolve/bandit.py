@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from random import Random
 from statistics import median
 
 from evolve.config import BanditConfig
-from evolve.records import Attempt, Cost, Metric, Program
+from evolve.records import Attempt, Metric, Program
 from evolve.seams import Bandit
+from evolve.standings import Past, Priors, Record, Standing, scaled, standings
+
+__all__ = ["BANDITS", "Priors", "gain", "scaled"]
 
 OPERATORS: Mapping[str, float] = {"diff": 0.5, "full": 0.35, "cross": 0.15, "fix": 0.5}
 """Weights of the operators of an arm; others weigh 1."""
@@ -34,8 +36,6 @@ CONCAVE = 0.25
 first success has 1, the tenth of equal size 1/10, and late ones far less. As they are, whoever was lucky first would be ahead
 for the night; to this power a hundredth still counts a third.
 """
-LEAST = 1e-6
-"""No arm is cheaper than this share of the mean."""
 
 
 def gain(
@@ -62,122 +62,6 @@ def gain(
     return min(better / progress, 1.0) if better > 0 and progress > 0 else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What an operator of an arm did in earlier runs: attempts, the children of them that were judged ``ok``, those that
-    gained, the sum of their gains, and what all of it cost.
-    """
-
-    pulls: float
-    ok: float
-    gained: float
-    gain: float
-    cost: Cost
-
-
-Priors = Mapping[tuple[str, str], Past]
-"""By arm and operator."""
-
-
-def scaled(history: Priors, worth: float) -> Priors:
-    """Return earlier experience as if it had been made in at most ``worth`` evaluations per arm; with 0, nothing."""
-    spent: dict[str, float] = {}
-    for (arm, _), past in history.items():
-        spent[arm] = spent.get(arm, 0.0) + max(past.cost.evaluations, past.pulls)
-
-    def shrunk(past: Past, by: float) -> Past:
-        cost = past.cost
-        less = Cost(cost.evaluations * by, cost.dollars * by, cost.tokens * by, cost.seconds * by)
-        return Past(past.pulls * by, past.ok * by, past.gained * by, past.gain * by, less)
-
-    return {
-        key: shrunk(past, min(1.0, worth / spent[key[0]]))
-        for key, past in history.items()
-        if worth > 0 and spent[key[0]] > 0
-    }
-
-
-@dataclass(slots=True)
-class Record:
-    """What is known of an arm or an operator, discounted: pulls told, their costs, their rewards and how many of them were
-    judged ``ok``; ``open`` are pulls not told yet.
-    """
-
-    open: int = 0
-    pulls: float = 0.0
-    evaluations: float = 0.0
-    dollars: float = 0.0
-    tokens: float = 0.0
-    seconds: float = 0.0
-    reward: float = 0.0
-    ok: float = 0.0
-
-    def fade(self, kept: float) -> None:
-        """Discount what was told by the factor ``kept``."""
-        self.pulls *= kept
-        self.evaluations *= kept
-        self.dollars *= kept
-        self.tokens *= kept
-        self.seconds *= kept
-        self.reward *= kept
-        self.ok *= kept
-
-    def add(self, other: Record) -> None:
-        """Take in what another record says."""
-        self.open += other.open
-        self.pulls += other.pulls
-        self.evaluations += other.evaluations
-        self.dollars += other.dollars
-        self.tokens += other.tokens
-        self.seconds += other.seconds
-        self.reward += other.reward
-        self.ok += other.ok
-
-    @property
-    def spent(self) -> float:
-        """Evaluations spent, those of open pulls estimated by the mean one."""
-        return self.evaluations + self.open * (self.evaluations / self.pulls if self.pulls > 0 else 1.0)
-
-    def priced(self, prices: Mapping[str, float]) -> float:
-        """What was spent at ``prices``, open pulls left out."""
-        return float(sum(price * getattr(self, resource) for resource, price in prices.items()))
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How one of several competitors stands: its weight, evaluations spent, reward, reward per evaluation, and what an
-    evaluation of it costs, over what one costs on average.
-    """
-
-    weight: float
-    spent: float
-    reward: float
-    rate: float
-    dear: float
-
-
-def standings(
-    records: Mapping[str, Record],
-    weights: Mapping[str, float],
-    prices: Mapping[str, float],
-    reward: Callable[[Record], float],
-) -> dict[str, Standing]:
-    """Return how competitors stand. The average cost is over all evaluations that were spent on them, so that a dear one
-    among them does not make itself look cheap; one that was never told is taken to cost as much.
-    """
-    priced = prices if prices.keys() - {"evaluations"} else {}
-    spent = sum(record.evaluations for record in records.values())
-    mean = sum(record.priced(priced) for record in records.values()) / spent if spent > 0 else 0.0
-
-    def standing(record: Record, weight: float) -> Standing:
-        told = record.evaluations > 0
-        dear = max(record.priced(priced) / record.evaluations / mean, LEAST) if told and mean > 0 else 1.0
-        earned = reward(record)
-        return Standing(weight, record.spent, earned, earned / record.evaluations if told else 0.0, dear)
-
-    return {name: standing(record, weights.get(name, 1.0)) for name, record in records.items()}
-
-
 class Arms:
     """What the bandits share: the record of each operator of each arm, pulls counted at ask, rewards discounted at tell.
 
@@ -193,19 +77,19 @@ class Arms:
         self._config = config
         # Many small gains are what built-in arms are about: among themselves they are compared by the gains as they are.
         self._power = 1.0 if all(map(builtin, self.weights)) else CONCAVE
-        for (arm, operator), past in (priors or {}).items():
-            if arm in self.records and past.pulls > 0:
+        for (arm, operator), (past, share) in (priors or {}).items():
+            if arm in self.records:
                 self.records[arm][operator] = self._known(past)
+                self.records[arm][operator].fade(share)
 
     def _known(self, past: Past) -> Record:
         mean = past.gain / past.gained if past.gained > 0 else 0.0
-        cost = past.cost
         return Record(
-            pulls=past.pulls,
-            evaluations=max(cost.evaluations, past.pulls),
-            dollars=cost.dollars,
-            tokens=cost.tokens,
-            seconds=cost.seconds,
+            pulls=past.attempts,
+            evaluations=max(past.evaluations, past.attempts),
+            dollars=past.dollars,
+            tokens=past.tokens,
+            seconds=past.seconds,
             reward=past.gained * mean**self._power,
             ok=past.ok,
         )
