@@ -99,19 +99,26 @@ def best(count: int, run: str | None, db: Path, as_json: bool) -> None:
 @click.command()
 @click.argument("id", required=False)
 @click.option("--code", "code_only", is_flag=True, help="Print the code alone, to redirect into a file.")
+@click.option("--prompt", is_flag=True, help="Print what the model was asked for it.")
+@click.option("--replies", is_flag=True, help="Print what the model answered, and the calls that failed.")
 @run_option
 @database_option
 @json_option
-def show(id: str | None, code_only: bool, run: str | None, db: Path, as_json: bool) -> None:
-    """Show the program ID (default: the best of the run): score, origin, what the judge saw, code."""
-    from evolve.cli.showing import described, print_program
+def show(
+    id: str | None, code_only: bool, prompt: bool, replies: bool, run: str | None, db: Path, as_json: bool
+) -> None:
+    """Show the program ID (default: the best of the run): score, origin, cost, what the judge saw, code."""
+    from evolve.cli.showing import conversation, described, print_conversation, print_program
 
     with opened(db) as archive:
         name, program = _chosen(archive, id, run)
         if code_only:
             emit_code(program.code, _first_path(program))
         elif as_json:
-            emit_json(described(archive, name, program))
+            said = conversation(archive, name, program, prompt=prompt, replies=replies)
+            emit_json({**described(archive, name, program), **said})
+        elif prompt or replies:
+            print_conversation(archive, name, program, prompt=prompt, replies=replies)
         else:
             print_program(archive, archive.run(name), program)
 
@@ -212,22 +219,28 @@ def failures(count: int, run: str | None, db: Path, as_json: bool) -> None:
 
 
 @click.command()
+@click.option(
+    "--by",
+    type=click.Choice(["arm", "purpose"]),
+    default="arm",
+    show_default=True,
+    help="List arms, or the calls of each by what they were for.",
+)
 @run_option
 @database_option
 @json_option
-def spend(run: str | None, db: Path, as_json: bool) -> None:
-    """List what each arm of a run cost."""
+def spend(by: str, run: str | None, db: Path, as_json: bool) -> None:
+    """List what each arm of a run cost; `uncertain` is the most that calls may have cost whose end nobody saw."""
+    from evolve.cli.spending import by_arm, by_purpose
+
     with opened(db) as archive:
-        info = archive.run(run)
-        found = archive.spend(info.name)
-    if as_json:
-        emit_json([asdict(item) for item in found])
-        return
-    emit_table(
-        ("arm", "attempts", "evaluations", "counted", "seconds", "cpu seconds"),
-        [(s.arm, s.attempts, s.evaluations, s.counted, _rounded(s.seconds), _rounded(s.cpu_seconds)) for s in found],
-        f"run {info.name!r} has judged nothing yet",
-    )
+        name = archive.run(run).name
+        if as_json:
+            emit_json([asdict(item) for item in (archive.spend(name) if by == "arm" else archive.reply_spend(name))])
+        elif by == "arm":
+            emit_table(*by_arm(archive.spend(name)), f"run {name!r} has spent nothing yet")
+        else:
+            emit_table(*by_purpose(archive.reply_spend(name)), f"run {name!r} has asked no model")
 
 
 @click.command()
@@ -290,8 +303,3 @@ def _parent(program: Program) -> str:
 def _first_path(program: Program) -> str:
     """Return the path that tells a highlighter the language."""
     return next(iter(program.sources), "")
-
-
-def _rounded(seconds: float | None) -> float | None:
-    """Return seconds for a table."""
-    return None if seconds is None else round(seconds, 2)

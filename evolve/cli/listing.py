@@ -12,6 +12,9 @@ import click
 
 Cell = str | int | float | None
 
+UNKNOWN = "unknown"
+"""What stands for dollars that nobody can count, since a price is not known; never 0."""
+
 
 def emit_json(value: object) -> None:
     """Print ``value`` as JSON; floats keep their full precision."""
@@ -26,7 +29,9 @@ def emit_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], empty: st
         click.echo(empty)
         return
     cells = [[text(cell) for cell in row] for row in rows]
-    right = [all(isinstance(row[at], int | float | None) for row in rows) for at in range(len(columns))]
+    right = [
+        all(row[at] == UNKNOWN or isinstance(row[at], int | float | None) for row in rows) for at in range(len(columns))
+    ]
     if sys.stdout.isatty():
         _emit_rich(columns, cells, right)
         return
@@ -81,6 +86,11 @@ def metrics(values: dict[str, Any]) -> str:
 def several(number: int, noun: str, plural: str) -> str:
     """Return a number of things in words."""
     return f"{number} {noun if number == 1 else plural}"
+
+
+def dollars(amount: float | None) -> Cell:
+    """Return an amount of dollars for a table."""
+    return UNKNOWN if amount is None else round(amount, 6)
 
 
 def moment(seconds: float | None) -> str:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evolve.archive.export import summary
-from evolve.cli.listing import emit_code, metrics, several, span
+from evolve.cli.listing import dollars, emit_code, metrics, several, span
+from evolve.errors import ArchiveError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from evolve.archive import Archive
-    from evolve.archive.rows import Judged, RunInfo
-    from evolve.records import Program
+    from evolve.archive.rows import Exchanged, Judged, RunInfo
+    from evolve.records import Program, Prompt
 
 
 def described(archive: Archive, run: str, program: Program) -> dict[str, Any]:
@@ -30,6 +33,7 @@ def described(archive: Archive, run: str, program: Program) -> dict[str, Any]:
         "artifacts": [
             {"name": a.name, "mime": a.mime, "bytes": len(a.data)} for a in archive.artifacts(run, program.digest)
         ],
+        "cost": _cost(archive.conversation(run, program.number)),
         "traits": dict(program.traits),
         "files": dict(program.sources),
     }
@@ -48,6 +52,7 @@ def print_program(archive: Archive, info: RunInfo, program: Program) -> None:
         ("score", f"{score} ({info.direction})"),
         ("metrics", metrics(dict(program.metrics))),
         ("from", f"{origin}, arm {program.arm}, operator {program.operator}, island {program.island}"),
+        ("cost", _bill(archive.conversation(info.name, program.number))),
         ("note", judged[0].note if judged else ""),
         ("parent", f"{line[1].id} (score {line[1].score!r}{_by(program, line[1])})" if len(line) > 1 else ""),
         ("lineage", f"{kin}: evolve lineage {program.id}"),
@@ -64,6 +69,32 @@ def print_program(archive: Archive, info: RunInfo, program: Program) -> None:
     for path, code in program.sources.items():
         click.echo(f"\n{click.style(path, bold=True)}")
         emit_code(code, path)
+
+
+def conversation(archive: Archive, run: str, program: Program, *, prompt: bool, replies: bool) -> dict[str, Any]:
+    """Return what a model was asked for a program, and what it answered, each where it is wanted."""
+    calls = archive.conversation(run, program.number)
+    said: dict[str, Any] = {}
+    if prompt:
+        said["prompt"] = _without(asdict(_asked(calls).prompt), "files") if calls else None
+    if replies:
+        said["replies"] = [_without(asdict(call), "prompt") for call in calls]
+    return said
+
+
+def print_conversation(archive: Archive, run: str, program: Program, *, prompt: bool, replies: bool) -> None:
+    """Print what a model was asked for a program, and what it answered.
+
+    Raises:
+        ArchiveError: if no model was asked.
+    """
+    calls = archive.conversation(run, program.number)
+    if not calls:
+        raise ArchiveError(f"no model was asked for {program.id}: arm {program.arm} made it without one")
+    if prompt:
+        _print_prompt(_asked(calls).prompt)
+    for call in calls if replies else ():
+        _print_call(call)
 
 
 def change(child: Program, parent: Program | None) -> float | None:
@@ -96,3 +127,75 @@ def _by(child: Program, parent: Program) -> str:
     """Return the change of the score in words."""
     by = change(child, parent)
     return "" if by is None else f", change {by:+.6g}"
+
+
+def _asked(calls: Sequence[Exchanged]) -> Exchanged:
+    """Return the call whose prompt holds the whole conversation: the last that was answered."""
+    return next((call for call in reversed(calls) if call.reply is not None), calls[-1])
+
+
+def _print_prompt(prompt: Prompt) -> None:
+    """Print a prompt as it was sent."""
+    for message in prompt.messages:
+        click.echo(click.style(f"### {message.role}", bold=True))
+        click.echo(message.text)
+    if prompt.begin:
+        click.echo(f"{click.style('### the reply begins', bold=True)}\n{prompt.begin}")
+    for stop in prompt.stop:
+        click.echo(f"{click.style('### the reply ends before', bold=True)}\n{stop}")
+
+
+def _print_call(call: Exchanged) -> None:
+    """Print a call in a line, and below it what came of it."""
+    place = f"turn {call.turn}" + (f", try {call.tries + 1}" if call.tries else "")
+    words = [f"{place} ({call.prompt.purpose}): {call.state}", _bill([call])]
+    if call.reply is not None:
+        words += [f"finish {call.reply.finish}", call.reply.note]
+    click.echo(click.style(f"### {', '.join(word for word in words if word)}", bold=True))
+    if call.reply is None:
+        click.echo(call.error or "no reply yet")
+        return
+    if call.reply.reasoning:
+        click.echo(f"{click.style('reasoning', bold=True)}\n{call.reply.reasoning}")
+    click.echo(call.reply.text)
+
+
+def _without(columns: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return ``columns`` but for one."""
+    return {key: value for key, value in columns.items() if key != name}
+
+
+def _cost(calls: Sequence[Exchanged]) -> dict[str, Any]:
+    """Return what calls cost in all; dollars are None where a price is unknown."""
+    sure = [call.dollars for call in calls if call.state in ("done", "failed")]
+    unsure = [call.dollars for call in calls if call.state in ("open", "uncertain")]
+    answered = [call.reply for call in calls if call.reply is not None]
+    return {
+        "calls": len(calls),
+        "replies": len(answered),
+        "input_tokens": sum(reply.input_tokens or 0 for reply in answered),
+        "output_tokens": sum(reply.output_tokens or 0 for reply in answered),
+        "tokens": sum(call.tokens for call in calls),
+        "dollars": _sum(sure),
+        "uncertain_dollars": _sum(unsure),
+        "seconds": sum(call.seconds for call in calls),
+    }
+
+
+def _sum(amounts: Sequence[float | None]) -> float | None:
+    """Return the sum of dollars, None where one of them is unknown."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, 0.0) if len(known) == len(amounts) else None
+
+
+def _bill(calls: Sequence[Exchanged]) -> str:
+    """Return what calls cost in words; nothing where there were none."""
+    if not calls:
+        return ""
+    cost = _cost(calls)
+    parts = [f"{cost['input_tokens']} + {cost['output_tokens']} tokens", f"{dollars(cost['dollars'])} dollars"]
+    if len(calls) > 1:
+        parts.insert(0, several(len(calls), "call", "calls"))
+    if cost["uncertain_dollars"] != 0:
+        parts.append(f"{dollars(cost['uncertain_dollars'])} more uncertain")
+    return ", ".join([*parts, span(cost["seconds"])])
