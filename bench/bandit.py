@@ -108,8 +108,15 @@ WORLDS = (
         "0.2, as good at 50 times the price",
         "cheap",
         {"cheap": Arm({"full": 0.2}, dollars=0.002), "dear": Arm({"full": 0.2}, dollars=0.1)},
-        500,
-        1.0,
+        1000,
+        2.0,
+    ),
+    World(
+        "0.2, of no use at 50 times the price",
+        "cheap",
+        {"cheap": Arm({"full": 0.2}, dollars=0.002), "dear": Arm({"full": 0.0}, dollars=0.1)},
+        1000,
+        2.0,
     ),
     World(
         "0.05, three times as good at twice the price",

@@ -23,7 +23,7 @@ from evolve.records import Attempt, Metric, Program
 from evolve.seams import Bandit
 from evolve.standings import Past, Priors, Record, Standing, scaled, standings
 
-__all__ = ["BANDITS", "Priors", "gain", "scaled"]
+__all__ = ["BANDITS", "Past", "Priors", "gain", "scaled"]
 
 OPERATORS: Mapping[str, float] = {"diff": 0.5, "full": 0.35, "cross": 0.15, "fix": 0.5}
 """Weights of the operators of an arm; others weigh 1."""
@@ -77,20 +77,22 @@ class Arms:
         self._config = config
         # Many small gains are what built-in arms are about: among themselves they are compared by the gains as they are.
         self._power = 1.0 if all(map(builtin, self.weights)) else CONCAVE
-        for (arm, operator), (past, share) in (priors or {}).items():
+        for (arm, operator), past in (priors or {}).items():
             if arm in self.records:
                 self.records[arm][operator] = self._known(past)
-                self.records[arm][operator].fade(share)
 
     def _known(self, past: Past) -> Record:
+        """Return a record of earlier runs. Where nobody counted how many attempts gained, it has the least reward that their
+        sum can stand for.
+        """
         mean = past.gain / past.gained if past.gained > 0 else 0.0
         return Record(
-            pulls=past.attempts,
-            evaluations=max(past.evaluations, past.attempts),
-            dollars=past.dollars,
-            tokens=past.tokens,
-            seconds=past.seconds,
-            reward=past.gained * mean**self._power,
+            pulls=past.pulls,
+            evaluations=past.spent,
+            dollars=past.cost.dollars,
+            tokens=past.cost.tokens,
+            seconds=past.cost.seconds,
+            reward=max(past.gain, past.gained * mean**self._power),
             ok=past.ok,
         )
 

@@ -2,42 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+
+from evolve.records import Cost
 
 LEAST = 1e-6
 """No competitor is cheaper than this share of the mean."""
 
 
-class Past(Protocol):
-    """What an operator of an arm did in earlier runs: attempts, how many of their children were judged ``ok`` and how many
-    gained, the sum of the gains, and what all of it cost.
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What an operator of an arm did in earlier runs: attempts, the sum of their gains, and what they cost; where it is
+    known, also how many of their children were judged ``ok`` and how many gained.
     """
 
-    arm: str
-    operator: str
-    attempts: int
-    ok: int
-    gained: int
+    pulls: float
     gain: float
-    evaluations: int
-    dollars: float
-    tokens: int
-    seconds: float
+    cost: Cost
+    ok: float = 0.0
+    gained: float = 0.0
+
+    @property
+    def spent(self) -> float:
+        """Evaluations, as they count here: one for each attempt at least."""
+        return max(self.cost.evaluations, self.pulls)
+
+    def shrunk(self, by: float) -> Past:
+        """Return the same experience as if less of it had been made."""
+        cost = self.cost
+        less = Cost(cost.evaluations * by, cost.dollars * by, cost.tokens * by, cost.seconds * by)
+        return Past(self.pulls * by, self.gain * by, less, self.ok * by, self.gained * by)
 
 
-Priors = Mapping[tuple[str, str], tuple[Past, float]]
-"""By arm and operator, what is known from earlier runs and the share of it that counts."""
+Priors = Mapping[tuple[str, str], Past]
+"""What is known of each operator of each arm before a run begins."""
 
 
-def scaled(history: Iterable[Past], worth: float) -> Priors:
+def scaled(history: Priors, worth: float) -> Priors:
     """Return earlier experience as if it had been made in at most ``worth`` evaluations per arm; with 0, nothing."""
-    known = [past for past in history if past.attempts > 0] if worth > 0 else []
-    spent: dict[str, int] = {}
-    for past in known:
-        spent[past.arm] = spent.get(past.arm, 0) + max(past.evaluations, past.attempts)
-    return {(past.arm, past.operator): (past, min(1.0, worth / spent[past.arm])) for past in known}
+    spent: dict[str, float] = {}
+    for (arm, _), past in history.items():
+        spent[arm] = spent.get(arm, 0.0) + past.spent
+    return {
+        key: past.shrunk(min(1.0, worth / spent[key[0]]))
+        for key, past in history.items()
+        if worth > 0 and past.spent > 0
+    }
 
 
 @dataclass(slots=True)
