@@ -201,7 +201,7 @@ class Prompts:
             Stop: if even the parent alone is too long.
             EvolveError: if a template cannot be used.
         """
-        values = self._values(proposal, background, form, partner)
+        values = self._values(proposal, form, partner)
         system = self._text("system", values)
         parts = self._material(proposal, background)
         user = self._fitted(name, proposal, values, parts, self.tokens - tokens(system))
@@ -240,16 +240,13 @@ class Prompts:
             raise Stop("draft", f"the parent alone needs about {least} tokens, llm.prompt_tokens is {self.tokens}")
         return text(bisect_left(range(last), -most, key=lambda at: -tokens(text(at))))
 
-    def _values(
-        self, proposal: Proposal, background: Background, form: Form, partner: Program | None
-    ) -> dict[str, Any]:
+    def _values(self, proposal: Proposal, form: Form, partner: Program | None) -> dict[str, Any]:
         sign, best, score = self.task.score.sign, proposal.best, proposal.parent.score
         return {
             **self._fixed,
             "form": form,
             "best": best,
             "ahead": None if best is None or score is None else max(0.0, sign * wording.difference(best, score)),
-            "status": background.evaluation.status,
             "partner": self._shown(partner, whole=False) if partner is not None else None,
         }
 
@@ -338,7 +335,7 @@ class Prompts:
             seen = Evaluation(parent.status, score, feedback="feedback", error="error", output="output")
             background = Background(seen, (step, replace(step, score=1.0, gain=1.0)), (step,))
             for kind in ("edits", "rewrite", "folder"):
-                values = self._values(proposal, background, Form(kind), seed)
+                values = self._values(proposal, Form(kind), seed)
                 values |= self._parts(proposal, self._material(proposal, background))
                 for name in ("system", *NAMES):
                     self._text(name, values)

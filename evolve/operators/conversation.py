@@ -44,7 +44,7 @@ def _child(reply: Reply, form: Form, parent: Program, task: Task) -> Draft:
         Stop: if asking again would bring the same.
     """
     if reply.finish == "refusal":
-        raise Stop("draft", f"refused: {wording.oneline(reply.text) or 'without a word'}")
+        raise Stop("draft", f"refused: {wording.oneline(reply.text or reply.note) or 'without a word'}")
     if not reply.text.strip():
         if reply.finish == "length":
             raise Stop("draft", "all tokens of the reply went into thinking; raise max_tokens or lower effort")

@@ -9,9 +9,10 @@ from evolve.records import Program, Task
 FOLDER = Form("folder")
 
 
-def edits() -> Form:
-    """Return the form of SEARCH/REPLACE blocks."""
-    return Form("edits")
+def edits(parent: Program) -> Form:
+    """Return the form of SEARCH/REPLACE blocks, which begins with the first, or the name of the first file."""
+    editable = [cut for cut in blocks.segments(parent.sources).values() if any(part.evolvable for part in cut)]
+    return Form("edits", begin="<<<<<<< SEARCH\n" if len(editable) == 1 else "### FILE")
 
 
 def rewrite(task: Task, *programs: Program) -> Form:
