@@ -76,7 +76,7 @@ def read_completion(data: object, prompt: Prompt, max_tokens: int, *, begun: boo
         text = ""
     elif begun and text:
         text = _continued(prompt.begin, text)
-    tokens, odd = _usage(data.get("usage"), _most_input(prompt), max_tokens)
+    tokens, odd = _usage(data.get("usage"), _most_input(prompt), max_tokens, spoke=bool(text or reasoning))
     notes += [f"implausible usage: {', '.join(odd)}"] if odd else []
     return Reply(
         text=redact(text),
@@ -168,7 +168,7 @@ def _most_input(prompt: Prompt) -> int:
     return sum(len(whole(text).encode()) + 64 for text in texts) + 1024
 
 
-def _usage(usage: object, most_input: int, max_tokens: int) -> tuple[dict[str, int | None], list[str]]:
+def _usage(usage: object, most_input: int, max_tokens: int, *, spoke: bool) -> tuple[dict[str, int | None], list[str]]:
     """Return the tokens that the endpoint counted, None for what it did not say or cannot be, and what cannot be."""
     told = usage if isinstance(usage, Mapping) else {}
     inside = {
@@ -184,11 +184,13 @@ def _usage(usage: object, most_input: int, max_tokens: int) -> tuple[dict[str, i
     sent, came, thought, total = (tokens["input"], tokens["output"], tokens["reasoning"], told.get("total_tokens"))
     if _is_count(sent) and _is_count(came) and _is_count(thought) and thought and total == sent + came + thought:
         tokens["output"] = came + thought  # this service counts thoughts beside the reply
+    least = {"input": 1, "output": int(spoke)}
     most = {"input": most_input, "output": max_tokens + 64}
     odd = []
     for key, value in tokens.items():
         bound = most.get(key, tokens["input" if key == "cached" else "output"])
-        if value is not None and (not _is_count(value) or (bound is not None and value > bound)):
+        odd_one = not _is_count(value) or value < least.get(key, 0) or (bound is not None and value > bound)
+        if value is not None and odd_one:
             odd.append(f"{key} {str(value)[:40]}")
             tokens[key] = None
     return tokens, odd

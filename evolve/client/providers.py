@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
@@ -44,8 +45,8 @@ _FAMILIES = {
 }
 """How the names of models begin that are known without their service."""
 
-GRACE = 2.0
-"""Seconds that litellm's own time limit is given before its thread is left alone."""
+_WRAPPING = re.compile(r"(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)(?::| -) )+")
+"""The names of exceptions that litellm puts before a service's own words."""
 
 _lock = Lock()
 
@@ -115,9 +116,14 @@ class ProviderClient:
         began = time.monotonic()
         future = _apart(litellm, {**sent, **limits})
         try:
-            response = future.result(timeout=self._config.timeout + GRACE)
+            response = future.result(timeout=self._config.timeout)
         except litellm.ContentPolicyViolationError as error:
-            return Reply(text="", finish="refusal", seconds=time.monotonic() - began, note=words(str(error)))
+            return Reply(
+                text="",
+                finish="refusal",
+                seconds=time.monotonic() - began,
+                note=words(_WRAPPING.sub("", str(error), count=1)),
+            )
         except TimeoutError:
             raise self._late() from None
         except Exception as error:  # noqa: BLE001 - litellm passes on whatever its providers' libraries raise
@@ -134,7 +140,7 @@ class ProviderClient:
         import httpx
         import openai
 
-        said = words(str(error))
+        said = _said(error)
         causes = list(_causes(error))
         if isinstance(error, openai.APITimeoutError):
             unreached = any(isinstance(cause, httpx.ConnectTimeout) for cause in causes)
@@ -144,8 +150,7 @@ class ProviderClient:
         status = getattr(error, "status_code", None)
         if not isinstance(status, int) or any(isinstance(cause, httpx.TransportError | ValueError) for cause in causes):
             return CallFailed(f"the reply cannot be used: {said}", charged=True)
-        failed = failure(status, _headers(error), said)
-        return failed
+        return failure(status, _headers(error), said)
 
 
 def _check_usual_key(spec: str) -> None:
@@ -185,6 +190,11 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _said(error: Exception) -> str:
+    """Return a service's own words."""
+    return words(_WRAPPING.sub("", str(error), count=1))
 
 
 def _headers(error: Exception) -> Mapping[str, str]:
