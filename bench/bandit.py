@@ -41,7 +41,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class World:
-    """Arms, which of them is the better one, and the caps of a run."""
+    """Arms, which arm or operator is the better one, and the caps of a run."""
 
     name: str
     better: str
@@ -125,6 +125,16 @@ WORLDS = (
         500,
         3.0,
     ),
+    World(
+        "one model: diff applies 1 in 20, full 4 in 5",
+        "full",
+        {
+            "weak": Arm(
+                {"diff": 0.005, "full": 0.08, "cross": 0.005}, applies={"diff": 0.05, "full": 0.8, "cross": 0.05}
+            )
+        },
+        150,
+    ),
 )
 
 
@@ -160,14 +170,14 @@ class Progress:
         return step / self.best
 
 
-def simulate(world: World, kind: str, reward: str, seed: int) -> tuple[list[str], int]:
-    """Return the arms that were pulled, in order, and how many attempts succeeded."""
+def simulate(world: World, kind: str, reward: str, seed: int) -> tuple[list[tuple[str, str]], int]:
+    """Return the arms and operators that were pulled, in order, and how many attempts succeeded."""
     rng, chance = Random(f"pick/{seed}"), Random(f"world/{seed}")
     bandit = BANDITS[kind](dict.fromkeys(world.arms, 1.0), BanditConfig(), {})
     offers = {name: list(arm.success) for name, arm in world.arms.items()}
     caps = {"evaluations": float(world.evaluations), "dollars": world.dollars}
     progress = Progress(reward)
-    pulled: list[str] = []
+    pulled: list[tuple[str, str]] = []
     flying: list[tuple[str, str]] = []
     evaluations, dollars = 0, 0.0
     while True:
@@ -177,7 +187,7 @@ def simulate(world: World, kind: str, reward: str, seed: int) -> tuple[list[str]
         if evaluations > world.evaluations or (world.dollars is not None and dollars > world.dollars + 1e-9):
             return pulled, progress.successes
         bandit.pull(name, operator)
-        pulled.append(name)
+        pulled.append((name, operator))
         flying.append((name, operator))
         if len(flying) < FLYING:
             continue
@@ -189,9 +199,9 @@ def simulate(world: World, kind: str, reward: str, seed: int) -> tuple[list[str]
         bandit.tell(told(name, operator, gained, Cost(arm.evaluations, arm.dollars), ok))
 
 
-def share(pulls: list[str], arm: str) -> float:
-    """Return the share of an arm in pulls; 0 where a run ended before them."""
-    return pulls.count(arm) / max(len(pulls), 1)
+def share(pulls: list[tuple[str, str]], name: str) -> float:
+    """Return the share of an arm or operator in pulls; 0 where a run ended before them."""
+    return sum(name in pull for pull in pulls) / max(len(pulls), 1)
 
 
 def row(world: World, reward: str, kind: str, seeds: int) -> str:

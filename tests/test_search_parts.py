@@ -1,4 +1,4 @@
-"""Parents, islands, bandit and budget: the parts of the search that hold no I/O."""
+"""Parents, islands and budget: the parts of the search that hold no I/O."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.bandit import BANDITS, Thompson, UpperConfidence, gain
 from evolve.budget import Budget
-from evolve.config import BanditConfig, BudgetConfig, SearchConfig
+from evolve.config import BudgetConfig, SearchConfig
 from evolve.islands import Island, Islands
 from evolve.parents import SAMPLERS, Weighted, inspirations
 from evolve.records import Metric, Program
-from evolve.seams import Bandit
 
 UP, DOWN = Metric("score", "maximize"), Metric("score", "minimize")
 
@@ -98,77 +96,6 @@ def test_tallies_count_what_was_tried_on_a_parent() -> None:
     assert tally is not None
     assert (tally.children, tally.tried, tally.gained) == (2, {"builtin/tune": 2}, {"builtin/tune": 1})
     assert islands.turn(1).children(parent) == 2
-
-
-@pytest.mark.parametrize("metric", [UP, DOWN])
-@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
-def test_gain_is_the_share_of_the_runs_progress_whatever_the_scale(metric: Metric, scale: float) -> None:
-    sign = metric.sign * scale
-    elites = [program(sign * value, number) for number, value in enumerate((4.0, 3.0, 2.0))]
-    first, best = sign * 0.0, sign * 4.0
-
-    def earned(child: float | None, parent: float) -> float:
-        return gain(
-            metric, program(None if child is None else sign * child), program(sign * parent), elites, first, best
-        )
-
-    assert earned(5.0, 4.0) == pytest.approx(1 / 5)
-    assert earned(4.0, 3.0) == pytest.approx(1 / 4)
-    assert earned(3.5, 1.0) == pytest.approx(0.5 / 4), "what only repairs a poor parent earns nothing"
-    assert earned(2.9, 1.0) == 0.0
-    assert earned(3.0, 3.0) == 0.0
-    assert earned(None, 1.0) == 0.0
-    assert gain(metric, None, elites[0], elites, first, best) == 0.0
-    assert gain(metric, program(sign * 1.0), program(first), [], first, first) == 1.0
-
-
-def pulls(bandit: Bandit, success: dict[str, float], seed: int, rounds: int) -> list[str]:
-    rng, made = Random(seed), []
-    for _ in range(rounds):
-        arm = bandit.pick(rng)
-        bandit.pull(arm)
-        bandit.tell(arm, float(rng.random() < success[arm]), 1.0)
-        made.append(arm)
-    return made
-
-
-@pytest.mark.parametrize("kind", ["ucb", "thompson"])
-def test_the_better_arm_gets_most_pulls(kind: str) -> None:
-    for seed in range(10):
-        bandit = BANDITS[kind]({"good": 1.0, "bad": 1.0}, BanditConfig())
-        made = pulls(bandit, {"good": 0.5, "bad": 0.1}, seed, 1500)
-        assert made[100:200].count("good") >= 60
-        assert "bad" in made[100:], "an arm is never given up"
-
-
-def test_fixed_follows_the_weights() -> None:
-    made = pulls(BANDITS["fixed"]({"a": 3.0, "b": 1.0, "c": 0.0}, BanditConfig()), {"a": 0.0, "b": 1.0}, 0, 2000)
-    assert made.count("a") == pytest.approx(1500, abs=100)
-    assert "c" not in made
-
-
-def test_a_gain_that_took_many_evaluations_counts_less() -> None:
-    bandit = UpperConfidence({"cheap": 1.0, "dear": 1.0}, decay=1.0, exploration=0.0)
-    for arm, cost in (("cheap", 1.0), ("dear", 30.0)):
-        bandit.pull(arm)
-        bandit.tell(arm, 1.0, cost)
-    assert bandit.pick(Random(0)) == "cheap"
-
-
-def test_pulls_count_when_asked_so_that_parallel_asks_spread() -> None:
-    bandit = UpperConfidence({"a": 1.0, "b": 1.0, "c": 1.0}, decay=1.0, exploration=1.0)
-    chosen = []
-    for _ in range(3):
-        chosen.append(bandit.pick(Random(0)))
-        bandit.pull(chosen[-1])
-    assert sorted(chosen) == ["a", "b", "c"]
-
-
-def test_a_bandit_ignores_rows_of_an_arm_that_is_gone() -> None:
-    bandit = Thompson({"a": 1.0}, decay=0.9)
-    bandit.pull("gone")
-    bandit.tell("gone", 1.0, 1.0)
-    assert bandit.pick(Random(0)) == "a"
 
 
 def budget(clock: float = 0.0, **limits: float) -> Budget:
