@@ -25,6 +25,7 @@ from evolve.records import Sources
 _OPEN = re.compile(r"[ \t]*<{5,9}(?!<)")
 _CLOSE = re.compile(r"[ \t]*>{5,9}(?!>)")
 _DIVIDER = re.compile(r"[ \t]*={5,9}(?:[ \t]+(?:REPLACE|WITH)\b.*|[ \t]*)$", re.IGNORECASE)
+_TITLE = re.compile(r"[^\W_][\w ,:'-]*")
 _MOST_BLOCKS = 300
 _MOST_DIVIDERS = 16
 _FORMAT = "<<<<<<< SEARCH, the lines as they are, =======, the lines as they shall be, >>>>>>> REPLACE"
@@ -182,7 +183,7 @@ class _Finder:
         for at in dividers:
             above = body[at - 1].strip() if at and at - 1 != divider else ""
             signs = len(body[at].strip())
-            titled = above[:1].isalnum() and signs - 2 <= len(above) <= signs
+            titled = _TITLE.fullmatch(above) and signs - 2 <= len(above) <= signs
             if at != divider and not titled and not self._occurs(above, body[at]):
                 return False
         return True

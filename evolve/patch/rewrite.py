@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from evolve.patch.fences import Fence, closings, fences, paired
 from evolve.patch.headings import heading
-from evolve.patch.lines import File, PatchError, fault, files, finish, marked, python, split
+from evolve.patch.lines import File, PatchError, fault, files, finish, marked, python, shown, split
 from evolve.patch.names import defined
 from evolve.patch.placing import place
 from evolve.records import Sources
@@ -250,9 +250,15 @@ class _Reading:
             for line in part.lines
             if len(line.strip()) >= _SHORTEST_LINE
         }
-        lost = next((line for line in outside if line.strip() in known), None)
+        lost = next((line for line in outside if line.strip() in known or self._looks_like_code(line)), None)
         if lost is not None:
-            raise PatchError(f"the line `{lost.strip()[:80]}` stands outside of the code fence; {_LONGER}")
+            raise PatchError(f"the line {shown(lost)} stands outside of the code fence; {_LONGER}")
+
+    def _looks_like_code(self, line: str) -> bool:
+        """Return whether a line of prose is more likely code that a fence inside the code has cut off."""
+        if self.language != "python":
+            return line.rstrip().endswith((";", "{", "}"))
+        return not line[0].isspace() and any(defined([line], self.language) & names for names in self.names.values())
 
 
 def _cut_off() -> PatchError:
