@@ -79,7 +79,7 @@ def completion(request: Request, reply: Reply) -> bytes:
     if reply.reasoning:
         message["reasoning_content"] = reply.reasoning
     choice = {"index": 0, "message": message, "finish_reason": reply.finish}
-    whole = {**_head(request, "chat.completion"), "choices": [choice]}
+    whole: dict[str, Any] = {**_head(request, "chat.completion"), "choices": [choice]}
     if reply.usage is not None:
         whole["usage"] = reply.usage
     return _encoded(json.dumps(whole, ensure_ascii=False))
@@ -94,7 +94,7 @@ def events(request: Request, reply: Reply) -> bytes:
         pieces.append({"refusal": reply.refusal})
     text = reply.text or ""
     pieces += [{"content": text[at : at + 64]} for at in range(0, len(text), 64)]
-    choices = [[{"index": 0, "delta": piece, "finish_reason": None}] for piece in pieces]
+    choices: list[list[dict[str, Any]]] = [[{"index": 0, "delta": piece, "finish_reason": None}] for piece in pieces]
     choices.append([{"index": 0, "delta": {}, "finish_reason": reply.finish}])
     head = _head(request, "chat.completion.chunk")
     chunks: list[dict[str, Any]] = [{**head, "choices": choice} for choice in choices]

@@ -4,19 +4,23 @@
         ...  # ask server.url
         assert server.bill <= cap
 
-By itself, for benchmarks: ``python -m evolve.testing.server --answers simulated`` prints ``ready URL``.
+By itself, for benchmarks: ``python -m evolve.testing.server --answers simulated`` prints ``ready URL``, and ``GET /bill``
+tells what it served and charged.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import socket
+import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import formatdate
 from fractions import Fraction
 from itertools import count
 from math import ceil
+from pathlib import Path
 from threading import Lock
 from types import TracebackType
 
@@ -237,3 +241,44 @@ def _valid(request: Request) -> bool:
     body = request.body
     turns = body.get("messages") if isinstance(body, dict) else None
     return isinstance(turns, list) and bool(turns) and all(isinstance(turn, dict) for turn in turns)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until the standard input closes, or the process is ended: for benchmarks, which start it beside them."""
+    from evolve.testing.simulated import NullModel, SimulatedLLM, Staircase  # they answer for this module
+
+    parser = argparse.ArgumentParser(prog="python -m evolve.testing.server", description=main.__doc__)
+    parser.add_argument("--port", type=int, default=0, help="where to listen; a free port where 0")
+    parser.add_argument(
+        "--answers",
+        choices=("instant", "simulated", "staircase"),
+        default="instant",
+        help="instant: always the text of --reply; simulated: edits of the program in the prompt; staircase: edits of the toy",
+    )
+    parser.add_argument("--reply", type=Path, help="for instant: a file with the text to answer")
+    parser.add_argument("--models", nargs="+", default=["scripted"], help="the names to list")
+    parser.add_argument("--price", type=float, nargs=2, default=(0.0, 0.0), metavar=("INPUT", "OUTPUT"))
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before an answer begins")
+    parser.add_argument("--skill", type=float, default=0.5, help="the probability of a good edit")
+    parser.add_argument("--errors", type=float, default=0.0, help="the probability of a reply that cannot be used")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
+    answers: dict[str, Script] = {
+        "instant": NullModel(given.reply.read_text(encoding="utf-8")) if given.reply else NullModel(),
+        "simulated": SimulatedLLM(given.skill, error_rate=given.errors, seed=given.seed),
+        "staircase": Staircase.model(given.skill, error_rate=given.errors, seed=given.seed),
+    }
+    with ScriptedServer(
+        answers[given.answers],
+        models=given.models,
+        price=tuple(given.price),
+        latency=given.latency,
+        keep=0,
+        port=given.port,
+    ) as server:
+        print(f"ready {server.url}", flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
