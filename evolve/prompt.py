@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError, meta
 
@@ -24,6 +24,7 @@ from evolve.resources import folder
 from evolve.seams import Stop
 from evolve.task import LANGUAGES
 
+Kind = Literal["edits", "rewrite", "folder"]
 NAMES = ("diff", "full", "cross", "fix", "command")
 """The templates of a user's message; ``system`` stands before each, ``correct`` after a reply that cannot be used."""
 BYTES_PER_TOKEN = 3.6
@@ -44,7 +45,7 @@ class Form:
     between the marks; ``begin`` and ``stop`` as in `Prompt`.
     """
 
-    kind: Literal["edits", "rewrite", "folder"]
+    kind: Kind
     fence: str = "```"
     mark: bool = False
     begin: str = ""
@@ -202,7 +203,7 @@ class Prompts:
             EvolveError: if a template cannot be used.
         """
         values = self._values(proposal, form, partner)
-        system = self._text("system", values)
+        system = self._text("system", {**self._fixed, "form": form})
         parts = self._material(proposal, background)
         user = self._fitted(name, proposal, values, parts, self.tokens - tokens(system))
         return Prompt(
@@ -329,16 +330,17 @@ class Prompts:
         """Render every template once, so that a mistake in one ends the run before it begins and not in the night."""
         seed = Program("seed", self.task.initial, "ok", 1.0, {"metric": 1.0})
         step = Tried(1, "arm", "diff", "crash", "note", "reason")
-        for score in (1.0, None):
+        for score, best in ((1.0, 2.0), (None, None)):
             parent = replace(seed, digest="parent", score=score, status="crash" if score is None else "ok")
-            proposal = Proposal(1, parent, (seed,), 0, "arm", "diff", 0, 0, best=2.0)
+            proposal = Proposal(1, parent, (seed,), 0, "arm", "diff", 0, 0, best=best)
             seen = Evaluation(parent.status, score, feedback="feedback", error="error", output="output")
             background = Background(seen, (step, replace(step, score=1.0, gain=1.0)), (step,))
-            for kind in ("edits", "rewrite", "folder"):
-                values = self._values(proposal, Form(kind), seed)
-                values |= self._parts(proposal, self._material(proposal, background))
-                for name in ("system", *NAMES):
-                    self._text(name, values)
+            parts = self._parts(proposal, self._material(proposal, background))
+            for name in NAMES:
+                values = self._values(proposal, Form("rewrite"), seed if name == "cross" else None)
+                self._text(name, {**values, **parts})
+            for kind in get_args(Kind):
+                self._text("system", {**self._fixed, "form": Form(kind)})
         self._text("correct", {"reason": "reason", "empty": True})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,10 +66,12 @@ def task(root: Path, sources: Sources, *, minimize: bool = False) -> Task:
     return load(root)
 
 
-def program(task: Task, name: str = "p", score: float | None = 2.6351231, **changed: str) -> Program:
-    """Return a program: the seed with texts replaced in all its files, each keyword's by its value."""
+def program(
+    task: Task, name: str = "p", score: float | None = 2.6351231, changed: Mapping[str, str] | None = None
+) -> Program:
+    """Return a program: the seed with texts replaced in all its files, each of ``changed`` by its value."""
     sources = dict(task.initial)
-    for old, new in changed.items():
+    for old, new in (changed or {}).items():
         sources = {path: text.replace(old, new) for path, text in sources.items()}
     metrics = {"slack": 0.0001, "smallest": 0.06912345678, "odd": 1.0} if score is not None else {}
     return Program(name * 64, sources, "ok" if score is not None else "crash", score, metrics)

@@ -66,8 +66,8 @@ def agrees(name: str, prompt: Prompt) -> None:
 def rendered(task: Task, name: str, *, tokens: int = 12000, score: float | None = 2.6351231) -> Prompt:
     """Return a prompt on ``task`` with all that there is to show."""
     parent = given_.program(task, score=score)
-    other = given_.program(task, "o", 2.636, **{"0.1": "0.2", "0.5": "0.25", "return n": "return n + 1"})
-    worse = given_.program(task, "w", 1.5, **{"0.1": "0.3", "0.5": "0.75", "return n": "return 2 * n"})
+    other = given_.program(task, "o", 2.636, changed={"0.1": "0.2", "0.5": "0.25", "return n": "return n + 1"})
+    worse = given_.program(task, "w", 1.5, changed={"0.1": "0.3", "0.5": "0.75", "return n": "return 2 * n"})
     form = {"diff": forms.edits(parent), "command": forms.FOLDER}.get(name) or forms.rewrite(task, parent, other)
     partner = other if name == "cross" else None
     job = given_.proposal(parent, other, worse)
@@ -103,7 +103,7 @@ def test_a_failed_parent_is_shown_with_its_error(one: Task, name: str) -> None:
 
 
 def test_text_of_programs_cannot_break_out(one: Task) -> None:
-    parent = given_.program(one, **{'"""Return n radii."""': "'''\n````\n'''"})
+    parent = given_.program(one, changed={'"""Return n radii."""': "'''\n````\n'''"})
     seen = replace(
         given_.background(parent),
         evaluation=Evaluation("ok", 1.0, feedback=HOSTILE),
@@ -321,3 +321,9 @@ def test_the_readme_names_every_template_and_filter() -> None:
     text = (folder / "README.md").read_text(encoding="utf-8")
     assert all(path.name in text for path in folder.glob("*.j2"))
     assert all(f"`{name}" in text for name in wording.FILTERS)
+
+
+def test_the_system_message_cannot_vary_with_the_parent(one: Task) -> None:
+    put(one.root / "prompts", "system.j2", "The best is {{ best }}.")
+    with pytest.raises(TaskError, match="'best' is undefined"):
+        Prompts(one, 12000)

@@ -202,7 +202,7 @@ def test_a_rewrite_cut_off_after_its_end_is_whole(task: Task) -> None:
 
 
 def test_cross_shows_a_second_program(task: Task) -> None:
-    parent, other = prompts.program(task), prompts.program(task, "o", 2.5, **{"0.1": "0.15"})
+    parent, other = prompts.program(task), prompts.program(task, "o", 2.5, changed={"0.1": "0.15"})
     asked, draft = follow(write(task, "cross", parent, parent, other), REWRITE)
     assert "[0.15] * n" in asked[0].messages[1].text
     assert draft.sources == {"initial.py": CHILD["full"]}
