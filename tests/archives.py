@@ -7,7 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from evolve.archive import Archive
-from evolve.records import Attempt, Direction, Draft, Evaluation, Limits, Metric, Point, Program, Proposal, Task
+from evolve.records import (
+    Attempt,
+    Call,
+    Direction,
+    Draft,
+    Evaluation,
+    Limits,
+    Message,
+    Metric,
+    Point,
+    Program,
+    Prompt,
+    Proposal,
+    Reply,
+    Task,
+)
 
 
 def task(name: str = "sphere", direction: Direction = "maximize", metrics: tuple[Metric, ...] = ()) -> Task:
@@ -118,3 +133,21 @@ def fill(archive: Archive, name: str | None = None, direction: Direction = "maxi
     tell(archive, run, judge(drafted(5, second.program, "x = 3\n"), Evaluation("ok", 3.0, {"size": 1.0})))
     archive.drafted(run, drafted(6, second.program, "x = 6\n", seed(), first.program))
     return run
+
+
+def call(number: int, turn: int = 0, tries: int = 0, *, arm: str = "builtin/mutate", words: str = "better") -> Call:
+    """Return a call that may cost 0.5 dollars and 100 tokens."""
+    messages = (Message("system", "Improve the program."), Message("user", f"Make it {words}."))
+    prompt = Prompt(messages, "correct" if turn else "draft", "<NAME>", ("</CODE>",), "e" * 64)
+    return Call(number, turn, tries, arm, prompt, {"model": arm, "temperature": 0.7}, 0.5, 100)
+
+
+def converse(archive: Archive, run: str, number: int = 5, arm: str = "builtin/mutate") -> None:
+    """Store a conversation of two turns: a try that failed, a reply that could not be used, one that could, and a call
+    whose end nobody saw.
+    """
+    first, again, corrected = (call(number, turn, tries, arm=arm) for turn, tries in ((0, 0), (0, 1), (1, 0)))
+    archive.failed(run, first, "503 busy", status=503, dollars=None, tokens=0, uncertain=False, seconds=0.5)
+    archive.replied(run, again, Reply("no edit", "length", 30, 8, 10, 4, 0.25, 1.5, "I wonder.", "odd"), 38)
+    archive.replied(run, corrected, Reply("<NAME>an edit", "stop", 40, 20, dollars=0.125, seconds=2.0), 60)
+    archive.opened(run, call(number, 2, arm=arm))

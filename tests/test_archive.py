@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from evolve import resources
 from evolve.archive import Archive, database
+from evolve.archive.export import TABLES
 from evolve.archive.lock import locked
 from evolve.archive.questions import BEST, LINE, RUN
 from evolve.archive.rows import load_metrics
@@ -303,8 +304,12 @@ class TestQuestions:
         assert (spent["builtin/tune"].seconds, spent["builtin/tune"].cpu_seconds) == (1.5, 1.25)
         assert (spent["builtin/mutate"].evaluations, spent["builtin/mutate"].counted) == (3, 3)
         assert (spent["seed"].evaluations, spent["seed"].counted) == (1, 0)
-        stats = archive._all("SELECT arm, attempts, told, stopped, scored, improved, best FROM arm_stats ORDER BY arm")
-        assert stats == [("builtin/mutate", 5, 4, 1, 2, 1, 3.0), ("builtin/tune", 1, 1, 0, 1, 1, 4.0)]
+        assert [spent[arm].attempts for arm in ("builtin/mutate", "builtin/tune", "seed")] == [5, 1, 1]
+        stats = "SELECT arm, operator, attempts, told, stopped, scored, improved, best FROM arm_stats ORDER BY arm"
+        assert archive._all(stats) == [
+            ("builtin/mutate", "mutate", 5, 4, 1, 2, 1, 3.0),
+            ("builtin/tune", "tune", 1, 1, 0, 1, 1, 4.0),
+        ]
 
     def test_evaluations_and_artifacts(self, archive: Archive) -> None:
         run = archives.begin(archive)
@@ -618,8 +623,7 @@ class TestSpeed:
 
 
 def _rows(archive: Archive) -> dict[str, list[tuple[object, ...]]]:
-    tables = ("runs", "objectives", "arms", "sources", "programs", "metrics", "attempts", "evaluations", "artifacts")
-    return {table: archive._all(f"SELECT * FROM {table}") for table in tables}
+    return {table: archive._all(f"SELECT * FROM {table}") for table in TABLES}
 
 
 def _environment() -> dict[str, str]:
@@ -639,7 +643,8 @@ class TestFolder:
     def test_ready_made_queries_run(self, archive: Archive) -> None:
         run = archives.fill(archive)
         config = json.loads((resources.folder("archive") / "datasette.json").read_text("utf-8"))
-        values = {"run": run, "id": archives.digest("x = 3\n")[:8], "words": "relu"}
+        archives.converse(archive, run)
+        values = {"run": run, "attempt": 5, "id": archives.digest("x = 3\n")[:8], "words": "relu"}
         rows = {
             name: archive._all(query["sql"], values) for name, query in config["databases"]["evolve"]["queries"].items()
         }
@@ -647,6 +652,7 @@ class TestFolder:
             "best": 4,
             "line": 4,
             "code": 1,
+            "conversation": 4,
             "search": 2,
             "progress": 3,
         }
@@ -654,6 +660,9 @@ class TestFolder:
 
     def test_the_readme_names_every_table_and_view(self, archive: Archive) -> None:
         text = (resources.folder("archive") / "README.md").read_text("utf-8")
-        names = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT GLOB '*_*' OR name = 'arm_stats'"
+        names = (
+            "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') "
+            "AND (name NOT GLOB '*_*' OR name IN ('arm_stats', 'reply_spend'))"
+        )
         for (name,) in archive._all(names):
             assert f"`{name}`" in text, name

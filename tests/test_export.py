@@ -11,12 +11,10 @@ from pathlib import Path
 import pytest
 
 from evolve.archive import Archive
-from evolve.archive.export import plain, write_database, write_folder
+from evolve.archive.export import OWN, TABLES, plain, write_database, write_folder
 from evolve.errors import ArchiveError
 from evolve.records import Artifact, Evaluation
 from tests import archives
-
-TABLES = ("objectives", "arms", "programs", "metrics", "attempts", "evaluations", "artifacts")
 
 
 @pytest.fixture
@@ -75,7 +73,9 @@ def test_a_run_as_a_database(archive: Archive, tmp_path: Path) -> None:
     run = archives.fill(archive, "mine")
     kept = Evaluation("ok", 7.0, {"size": 1.0}, "pictured", (Artifact("plot", "image/png", bytes(range(256))),))
     archives.tell(archive, run, archives.judge(archives.drafted(7, archives.seed(), "def seven(): pass\n"), kept))
-    archives.fill(archive, "later")
+    archives.converse(archive, run)
+    archives.converse(archive, archives.fill(archive, "later"), 1)
+    archive.opened("later", archives.call(2, words="worse"))
     assert write_database(archive, run, tmp_path / "one" / "mine.db") == run
     with Archive(tmp_path / "one" / "mine.db", create=False) as copy:
         assert [info.name for info in copy.runs()] == [run]
@@ -83,9 +83,11 @@ def test_a_run_as_a_database(archive: Archive, tmp_path: Path) -> None:
         for table in TABLES:
             columns = [name for (name,) in copy._all("SELECT name FROM pragma_table_info(?)", (table,)) if name != "id"]
             chosen = f"SELECT {', '.join(columns)} FROM {table}"
-            whole = chosen + ("" if table == "artifacts" else f" WHERE run = '{run}'")
+            whole = f"{chosen} WHERE {OWN.get(table, 'run = :run').replace('whole.', '').replace(':run', repr(run))}"
             assert sorted(copy._all(chosen), key=repr) == sorted(archive._all(whole), key=repr), table
         assert list(copy.recorded(run)) == list(archive.recorded(run))
+        assert copy.conversation(run, 5) == archive.conversation(run, 5)
+        assert (len(copy.conversation(run, 5)), copy._one("SELECT count(*) FROM prompts")) == (4, (1,))
         assert [attempt.proposal.number for attempt in copy.pending(run)] == [6]
         assert [hit.program.number for hit in copy.search("seven")] == [7]
         assert copy.search("pictured") == archive.search("pictured", run)

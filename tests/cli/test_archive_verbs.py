@@ -8,6 +8,7 @@ import pty
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from evolve.archive import Archive
 from evolve.cli import main
-from evolve.records import Evaluation
+from evolve.records import Evaluation, Reply
 from tests import archives
 
 Evolve = Callable[..., Result]
@@ -100,6 +101,69 @@ def test_show_code_is_the_program_itself(evolve: Evolve) -> None:
     assert evolve("show", "--code").stdout == "def leaky_relu(x):\n    return max(x, 0.1 * x)\n"
 
 
+def test_show_prompt_and_replies(evolve: Evolve, db: Path) -> None:
+    with Archive(db) as archive:
+        archives.converse(archive, "sphere-1")
+    assert evolve("show", ID, "--prompt").stdout.splitlines() == [
+        "### system", "Improve the program.", "### user", "Make it better.",
+        "### the reply begins", "<NAME>", "### the reply ends before", "</CODE>",
+    ]  # fmt: skip
+    assert evolve("show", ID, "--replies").stdout.splitlines() == [
+        "### turn 0 (draft): failed, 0 + 0 tokens, 0.0 dollars, 0.5 s",
+        "503 busy",
+        "### turn 0, try 2 (draft): done, 30 + 8 tokens, 0.25 dollars, 1.5 s, finish length, odd",
+        "reasoning",
+        "I wonder.",
+        "no edit",
+        "### turn 1 (correct): done, 40 + 20 tokens, 0.125 dollars, 2 s, finish stop",
+        "<NAME>an edit",
+        "### turn 2 (correct): open, 0 + 0 tokens, 0.0 dollars, 0.5 more uncertain, 0 s",
+        "no reply yet",
+    ]
+    assert "4 calls, 70 + 28 tokens, 0.375 dollars, 0.5 more uncertain, 4 s" in evolve("show", ID).stdout
+    shown = parsed(evolve("show", ID, "--prompt", "--replies", "--json"))
+    assert shown["cost"] == {
+        "calls": 4, "replies": 2, "input_tokens": 70, "output_tokens": 28, "tokens": 198, "dollars": 0.375,
+        "uncertain_dollars": 0.5, "seconds": 4.0,
+    }  # fmt: skip
+    assert shown["prompt"]["messages"][1] == {"role": "user", "text": "Make it better."}
+    assert [(call["state"], call["reply"] and call["reply"]["text"]) for call in shown["replies"]] == [
+        ("failed", None), ("done", "no edit"), ("done", "<NAME>an edit"), ("open", None),
+    ]  # fmt: skip
+    assert "prompt" not in parsed(evolve("show", ID, "--json"))
+
+
+def test_spend(evolve: Evolve, db: Path) -> None:
+    assert "asked no model" in evolve("spend", "--by", "purpose").stdout
+    with Archive(db) as archive:
+        archives.converse(archive, "sphere-1")
+    rows = [line.split() for line in evolve("spend").stdout.splitlines()]
+    assert [row[0] for row in rows] == ["arm", "builtin/mutate", "builtin/tune", "seed", "total"]
+    assert rows[1][1:] == ["5", "3", "3", "0.5", "4", "70", "28", "0.375", "0.5"]  # nobody measured its cpu seconds
+    assert rows[4][1:] == ["7", "5", "4", "2.25", "1.25", "4", "70", "28", "0.375", "0.5"]
+    rows = [line.split() for line in evolve("spend", "--by", "purpose").stdout.splitlines()]
+    assert rows[1:] == [
+        ["builtin/mutate", "draft", "2", "1", "1", "0", "2.0", "30", "8", "0.25", "0.0"],
+        ["builtin/mutate", "correct", "2", "1", "0", "1", "2.0", "40", "20", "0.125", "0.5"],
+        ["total", "4", "2", "1", "1", "4.0", "70", "28", "0.375", "0.5"],
+    ]
+    (draft, correct) = parsed(evolve("spend", "--by", "purpose", "--json"))
+    assert (draft["purpose"], draft["dollars"], correct["uncertain_dollars"]) == ("draft", 0.25, 0.5)
+
+
+def test_a_price_that_is_unknown_is_said(evolve: Evolve, db: Path) -> None:
+    with Archive(db) as archive:
+        unpriced = replace(archives.call(5), dollars=None)
+        archive.replied("sphere-1", unpriced, Reply("an edit"), 30)
+    for verb in (["spend"], ["spend", "--by", "purpose"]):
+        assert [
+            line.split()[-2:] for line in evolve(*verb).stdout.splitlines() if line.startswith(("total", "builtin/m"))
+        ] == [["unknown", "0.0"]] * 2
+    assert "unknown dollars" in evolve("show", ID).stdout
+    assert parsed(evolve("spend", "--json"))[0]["dollars"] == 0.0
+    assert None in [row["dollars"] for row in parsed(evolve("spend", "--json"))]
+
+
 def test_show_json(evolve: Evolve) -> None:
     shown = parsed(evolve("show", ID, "--json"))
     assert shown["files"] == {"program.py": "x = 3\n"}
@@ -145,6 +209,7 @@ def test_export(evolve: Evolve, tmp_path: Path) -> None:
         ("best --run nope", "has no run 'nope'; the latest are sphere-1"),
         ("show ffff", "no program in"),
         ("show ab", "too short"),
+        (f"show {ID} --prompt", "no model was asked"),
         ("diff " + archives.seed().id, "has no parent"),
         ("search !!", "no word"),
         ("export --to .", "not an empty folder"),
