@@ -21,6 +21,9 @@ from evolve.records import Limits, Metric, Program, Result, Sources, Task
 from evolve.seams import Executor, Observer
 from evolve.session import created, database, options, reopened, slots_of
 
+PLACES = ("config", "seed", "name", "start_from", "models", "replay_from")
+"""The arguments of `run` that are no settings."""
+
 Evaluate = Callable[[Candidate], Result | dict[str, Any] | float]
 
 
@@ -36,7 +39,7 @@ class Search:
     """
 
     def __init__(self, task: str | Path | Task, *, db: str | Path | None = None, **arguments: Any) -> None:
-        named = {key: arguments.pop(key) for key in ("config", "seed", "name", "start_from") if key in arguments}
+        named = {key: arguments.pop(key) for key in PLACES if key in arguments}
         settings = arguments.pop("settings", None) or {}
         self._stack = ExitStack()
         self._session = self._stack.enter_context(
@@ -93,11 +96,15 @@ class Run:
 def run(
     task: str | Path | Task,
     *,
+    models: Sequence[str] = (),
     evaluations: int | None = None,
+    usd: float | None = None,
+    tokens: int | None = None,
     hours: float | None = None,
     target: float | None = None,
     patience: int | None = None,
     slots: int | None = None,
+    workers: int | None = None,
     seed: int | None = None,
     name: str | None = None,
     db: str | Path | None = None,
@@ -106,17 +113,23 @@ def run(
     isolation: str | None = None,
     executor: str | None = None,
     start_from: Sequence[str] = (),
+    replay_from: str | None = None,
     observers: Sequence[Observer] = (),
 ) -> Run:
     """Evolve programs for ``task`` until a budget is spent (500 evaluations where none is given).
 
     Args:
         task: a task folder, a name of the library such as ``math/circle_packing``, or a `Task`.
+        models: the models to ask, such as ``gpt-5-mini`` or ``openai/NAME@http://127.0.0.1:8080/v1``; those of the settings
+            where none is given.
         evaluations: most candidates judged.
+        usd: most dollars paid for replies.
+        tokens: most tokens of prompts and replies.
         hours: most wall time.
         target: a score that is good enough.
         patience: evaluations without a new best.
         slots: candidates judged at the same time.
+        workers: calls of models at the same time.
         seed: the source of every random choice; drawn and stored where not given.
         name: of the run in the archive.
         db: the archive's file.
@@ -125,6 +138,7 @@ def run(
         isolation: the least isolation that will do.
         executor: ``local`` or ``inline``.
         start_from: runs of the archive, or program files, whose programs the run starts from too.
+        replay_from: a run of the archive whose recorded replies answer equal requests, at no cost.
         observers: told of every attempt.
 
     Raises:
@@ -132,15 +146,26 @@ def run(
     """
     flags = options(
         evaluations=evaluations,
+        usd=usd,
+        tokens=tokens,
         hours=hours,
         target=target,
         patience=patience,
         slots=slots,
+        workers=workers,
         isolation=isolation,
         executor=executor,
     )
     with created(
-        task, flags=merge(flags, settings or {}), config=config, seed=seed, name=name, db=db, start_from=start_from
+        task,
+        flags=merge(flags, settings or {}),
+        models=models,
+        config=config,
+        seed=seed,
+        name=name,
+        db=db,
+        start_from=start_from,
+        replay_from=replay_from,
     ) as session:
         session.evolve(observers)
     return Run(session.info.name, database(db), session.reason)
@@ -173,6 +198,7 @@ def optimize(
     seed: int | None = None,
     settings: Mapping[str, Any] | None = None,
     start_from: Sequence[str] = (),
+    models: Sequence[str] = (),
     observers: Sequence[Observer] = (),
     **budget: Any,
 ) -> Run:
@@ -195,8 +221,9 @@ def optimize(
         seed: the source of every random choice.
         settings: nested settings.
         start_from: runs of the archive, or program files, whose programs the run starts from too.
+        models: the models to ask, as for `run`.
         observers: told of every attempt.
-        **budget: the budget arguments of `run`, and ``slots`` and ``isolation``.
+        **budget: the budget arguments of `run`, and ``slots``, ``workers`` and ``isolation``.
 
     Raises:
         EvolveError: for whatever the caller can mend, with the remedy.
@@ -234,6 +261,8 @@ def optimize(
     def threads(task: Task, config: Config, confinement: Confinement) -> Executor:
         return ThreadExecutor(task, evaluate, confinement, slots_of(config))
 
-    with created(task, flags=flags, seed=seed, name=name, db=db, start_from=start_from, make=threads) as session:
+    with created(
+        task, flags=flags, models=models, seed=seed, name=name, db=db, start_from=start_from, make=threads
+    ) as session:
         session.evolve(observers)
     return Run(session.info.name, database(db), session.reason)

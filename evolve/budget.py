@@ -1,4 +1,8 @@
-"""The ledger of a run: what was spent, what is reserved for work in flight, and when to stop."""
+"""The ledger of a run: what was spent, what is reserved for work in flight, and when to stop.
+
+Evaluations, dollars and tokens are reserved before they can be spent, so that no run exceeds a cap, however many workers
+it has.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from evolve.config import BudgetConfig
-from evolve.records import Metric
+from evolve.records import Cost, Metric
 
 DEFAULT_EVALUATIONS = 500
 EXHAUSTED = 2000
@@ -16,11 +20,11 @@ EXHAUSTED = 2000
 
 @dataclass(slots=True)
 class Budget:
-    """Counts evaluations and seconds against their caps. An evaluation is reserved before it is asked for, so no run
-    can exceed its cap.
+    """Counts evaluations, dollars, tokens and seconds against their caps.
 
-    ``seconds_before`` is the time of the run's earlier sessions. ``first`` is the score of the
-    task's seed. ``clock`` returns seconds.
+    ``held_dollars`` and ``held_tokens`` are the most that calls under way may cost. ``seconds_before`` is the time of the
+    run's earlier sessions. ``first`` is the score of the task's seed. ``broke`` is the cap that no longer pays for a call of any
+    model. ``clock`` returns seconds.
     """
 
     limits: BudgetConfig
@@ -29,10 +33,15 @@ class Budget:
     clock: Callable[[], float] = time.monotonic
     evaluations: int = 0
     reserved: int = 0
+    dollars: float = 0.0
+    held_dollars: float = 0.0
+    tokens: int = 0
+    held_tokens: int = 0
     first: float | None = None
     best: float | None = None
     best_at: int = 0
     barren: int = 0
+    broke: str = ""
     started: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -41,7 +50,8 @@ class Budget:
     @property
     def cap(self) -> int | None:
         """The most evaluations of this run; None where only other limits were given."""
-        others = (self.limits.hours, self.limits.target, self.limits.patience)
+        limits = self.limits
+        others = (limits.usd, limits.tokens, limits.hours, limits.target, limits.patience)
         if self.limits.evaluations is None and all(limit is None for limit in others):
             return DEFAULT_EVALUATIONS
         return self.limits.evaluations
@@ -73,6 +83,38 @@ class Budget:
         self.evaluations += 1
         self.barren = 0
 
+    def hold(self, dollars: float | None, tokens: int) -> bool:
+        """Reserve the most that a call may cost; False if the caps, less what is held for others, leave too little."""
+        if not self._fits(self.dollars + self.held_dollars, dollars, self.tokens + self.held_tokens, tokens):
+            return False
+        self.held_dollars += dollars or 0.0
+        self.held_tokens += tokens
+        return True
+
+    def affords(self, dollars: float | None, tokens: int) -> bool:
+        """Return whether such a call could be paid for if those under way cost nothing."""
+        return self._fits(self.dollars, dollars, self.tokens, tokens)
+
+    def _fits(self, paid: float, dollars: float | None, counted: int, tokens: int) -> bool:
+        usd, most = self.limits.usd, self.limits.tokens
+        return (usd is None or (dollars is not None and paid + dollars <= usd)) and (
+            most is None or counted + tokens <= most
+        )
+
+    def short(self, dollars: float | None) -> str:
+        """Return which cap it is that does not pay for a call of so many dollars."""
+        usd = self.limits.usd
+        if usd is not None and (dollars is None or self.dollars + dollars > usd):
+            return f"{usd:g} dollars"
+        return f"{self.limits.tokens} tokens"
+
+    def settle(self, held: tuple[float, int], cost: tuple[float, int]) -> None:
+        """Turn what was held for a call, dollars and tokens, into what it cost."""
+        self.held_dollars -= held[0]
+        self.held_tokens -= held[1]
+        self.dollars += cost[0]
+        self.tokens += cost[1]
+
     def idle(self) -> None:
         """Take note of an attempt that ended before the judge saw it."""
         self.barren += 1
@@ -88,9 +130,15 @@ class Budget:
 
     def spent(self) -> str:
         """Return why the run is to stop asking, or an empty string."""
-        limits = self.limits
         if self.cap is not None and self.evaluations + self.reserved >= self.cap:
             return f"{self.cap} evaluations"
+        return self.over()
+
+    def over(self) -> str:
+        """Return why nothing more is to be begun even for attempts under way, or an empty string."""
+        limits = self.limits
+        if self.broke:
+            return self.broke
         if limits.hours is not None and self.seconds >= limits.hours * 3600:
             return f"{limits.hours:g} hours"
         if (
@@ -105,11 +153,24 @@ class Budget:
             return f"no new program in {EXHAUSTED} attempts"
         return ""
 
-    def left(self) -> float | None:
-        """Return the share of the budget that is left, by whatever runs out first; None where no end can be foreseen."""
-        shares = []
-        if self.cap is not None:
-            shares.append(1 - self.evaluations / self.cap)
-        if self.limits.hours is not None:
-            shares.append(1 - self.seconds / (self.limits.hours * 3600))
-        return max(min(shares), 0.0) if shares else None
+    @property
+    def used(self) -> Cost:
+        """What was spent so far, what is reserved included."""
+        return Cost(
+            float(self.evaluations + self.reserved),
+            self.dollars + self.held_dollars,
+            float(self.tokens + self.held_tokens),
+            self.seconds,
+        )
+
+    @property
+    def caps(self) -> dict[str, float]:
+        """The caps by resource, of those that are set: `evaluations`, `dollars`, `tokens`, `seconds`."""
+        hours = self.limits.hours
+        named = {
+            "evaluations": self.cap,
+            "dollars": self.limits.usd,
+            "tokens": self.limits.tokens,
+            "seconds": None if hours is None else hours * 3600,
+        }
+        return {name: float(cap) for name, cap in named.items() if cap is not None}

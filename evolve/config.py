@@ -7,7 +7,7 @@ Later wins: defaults < the task's ``[search]`` … tables < ``evolve.toml`` besi
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -294,8 +294,16 @@ def resolve(
     *,
     file: Path | None = None,
     flags: Mapping[str, Any] | None = None,
+    models: Sequence[str] = (),
 ) -> Config:
     """Return the configuration of a run from all its layers, each checked under its own name.
+
+    Args:
+        task_root: the task's folder.
+        defaults: what the task itself sets.
+        file: read instead of ``./evolve.toml``.
+        flags: nested settings of the command line.
+        models: the only models to ask, with what the layers set for them; all that the layers name where none is given.
 
     Raises:
         ConfigError: naming the layer, the key and the remedy.
@@ -309,11 +317,17 @@ def resolve(
             parse(Config, data, where=str(place), text=text)
             layers.append(data)
     layers.append(flags or {})
-    return parse(Config, merge(*layers), where="options")
+    merged = merge(*layers)
+    if models:
+        tables = merged.get("models", {})
+        merged["models"] = {name: tables.get(name, {}) for name in models}
+    return parse(Config, merged, where="options")
 
 
 def describe() -> list[tuple[str, str, Any]]:
-    """Return every setting as (dotted name, help, default), in the order of the model."""
+    """Return every setting as (dotted name, help, default), in the order of the model; those of one model under
+    ``models.NAME``.
+    """
     rows: list[tuple[str, str, Any]] = []
     for name, field in Config.model_fields.items():
         default = field.get_default(call_default_factory=True)
@@ -324,4 +338,9 @@ def describe() -> list[tuple[str, str, Any]]:
             ]
         else:
             rows.append((name, field.description or "", default))
+        if name == "models":
+            rows += [
+                (f"models.NAME.{key}", inner.description or "", inner.default)
+                for key, inner in ModelConfig.model_fields.items()
+            ]
     return rows

@@ -5,7 +5,8 @@
     |-- ConfigError      an option, a key or a combination of them
     |-- ArchiveError     a database, run or program that is not there, is locked, or is damaged
     |-- IsolationError   the jail that was asked for cannot be had
-    `-- JudgeError       evaluate.py itself failed, again and again
+    |-- JudgeError       evaluate.py itself failed, again and again
+    `-- ModelError       no model of the run can be asked any more
 
 What a *child* does wrong is a value (`Evaluation.status`, `Stop`), and what we do wrong is a traceback.
 """
@@ -39,3 +40,7 @@ class IsolationError(EvolveError):
 
 class JudgeError(EvolveError):
     """``evaluate.py`` failed on its own account and kept failing when tried again."""
+
+
+class ModelError(EvolveError):
+    """No model of the run can be asked any more; the text says why of each."""

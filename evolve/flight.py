@@ -1,28 +1,69 @@
-"""One attempt between ask and tell: what of it is at the judge, and the inner optimiser that may yield more."""
+"""One attempt between ask and tell: the conversation that drafts it, what of it is at the judge, and the inner optimiser
+that may yield more.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from evolve.normal import digest
-from evolve.records import Attempt, Draft, Evaluation, Job, Point, Task
-from evolve.seams import Operator, Points, Tuner
+from evolve.records import Attempt, Background, Draft, Evaluation, Job, Metric, Point, Program, Prompt, Reply, Task
+from evolve.seams import Exchange, Operator, Points, Stop, Tuner, Writer
 
 
 @dataclass(slots=True)
 class Flight:
-    """An attempt with its operator. ``draft`` is what is judged next or now; ``future`` holds what the judge sees of it."""
+    """An attempt with its operator. ``turn`` is which prompt of its conversation is being answered; ``draft`` is what is
+    judged next or now; ``future`` holds what the judge sees of it.
+    """
 
     attempt: Attempt
-    operator: Operator
+    operator: Operator | Writer
     task: Task
+    turn: int = -1
     draft: Draft | None = field(init=False)
     future: Future[Evaluation] | None = None
     points: Points | None = None
+    exchange: Exchange | None = None
 
     def __post_init__(self) -> None:
         self.draft = self.attempt.draft
+
+    @property
+    def writes(self) -> bool:
+        """Whether its draft comes of a conversation."""
+        return isinstance(self.operator, Writer)
+
+    def begin(self, background: Background) -> Prompt | None:
+        """Take the first step towards the draft: return the first prompt, or None if the draft is there.
+
+        Raises:
+            Stop: if there will be none.
+        """
+        if not isinstance(self.operator, Writer):
+            self.attempt.draft = self.draft = self.operator.draft(self.attempt.proposal, self.task)
+            return None
+        self.exchange = self.operator.write(self.attempt.proposal, self.task, background)
+        return self.answer(None)
+
+    def answer(self, reply: Reply | Stop | None) -> Prompt | None:
+        """Go on with the conversation: return the next prompt, or None if the draft is there.
+
+        Raises:
+            Stop: if there will be none; also the one given, which stands for a reply that never came.
+        """
+        if isinstance(reply, Stop):
+            raise reply
+        if self.exchange is None:
+            raise RuntimeError(f"attempt {self.attempt.proposal.number} has no conversation")
+        self.turn += 1
+        try:
+            return next(self.exchange) if reply is None else self.exchange.send(reply)
+        except StopIteration as end:
+            self.attempt.draft = self.draft = end.value
+            return None
 
     @property
     def landed(self) -> bool:
@@ -74,3 +115,33 @@ class Flight:
                 return place
             self.advance(point.evaluation)
         return len(self.attempt.points)
+
+
+def best(attempt: Attempt, score: Metric, held: Callable[[str], bool]) -> Program | None:
+    """Return the best of an attempt's points as a program, the child itself where none has a score; None without a point.
+
+    Args:
+        attempt: has been judged to its end.
+        score: which scores are better.
+        held: whether the run has a program of this digest already.
+    """
+    new = [point for point in attempt.points if not held(point.digest)]
+    if not new:
+        return None
+    proposal = attempt.proposal
+    scored = [(score.sign * point.evaluation.score, point) for point in new if point.evaluation.score is not None]
+    chosen = max(scored, key=lambda pair: pair[0])[1] if scored else new[0]
+    return Program(
+        digest=chosen.digest,
+        sources=chosen.draft.sources,
+        status=chosen.evaluation.status,
+        score=chosen.evaluation.score,
+        metrics=chosen.evaluation.metrics,
+        number=proposal.number,
+        parent=proposal.parent.digest,
+        arm=proposal.arm,
+        operator=proposal.operator,
+        island=proposal.island,
+        generation=proposal.parent.generation + 1,
+        traits=chosen.draft.traits,
+    )

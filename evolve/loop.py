@@ -1,12 +1,14 @@
 """The evolutionary loop, as the papers draw it.
 
     ask    main thread   an island's turn, a parent, inspirations, an arm: everything random is decided here
-    draft  operator      the child; refused if it is not new; committed before it is judged
+    draft  operator      the child, of the parent alone or of a conversation with a model, whose replies come from threads;
+                         refused if it is not new; committed before it is judged
     judge  slots         the child, then what an inner optimiser tries; each point counted and committed
     tell   main thread   archive, islands, bandit, observers
 
 A child that ends early raises `Stop`, caught at one line, and becomes a row. The main thread is the only writer of the
-archive, and each turn of the loop is one commit: a commit costs more than all the rest of an attempt.
+archive, and each turn of the loop is one commit, and one more where replies came in: a commit costs more than all the rest of
+an attempt.
 """
 
 from __future__ import annotations
@@ -16,19 +18,26 @@ from dataclasses import replace
 
 from evolve import blocks
 from evolve.archive import Archive
+from evolve.arms import Arm, build
 from evolve.budget import Budget
+from evolve.calls import Calls
 from evolve.config import Config
-from evolve.errors import ConfigError, JudgeError
-from evolve.flight import Flight
+from evolve.errors import ConfigError, EvolveError, JudgeError, ModelError
+from evolve.flight import Flight, best
 from evolve.normal import digest as digest_of
 from evolve.novelty import Duplicate, Ladder, NearCopy
-from evolve.operators import BUILTIN
-from evolve.records import Attempt, Evaluation, Job, Program, Proposal, Sources, Task
-from evolve.seams import Executor, Novelty, Observer, Operator, Stop
+from evolve.prices import prices
+from evolve.records import Attempt, Background, Evaluation, Given, Job, Program, Prompt, Proposal, Reply, Task
+from evolve.seams import Executor, Listener, Novelty, Observer, Stop
+from evolve.standings import Priors
 from evolve.state import State
 
 ASKS = 32
 """The most attempts asked for in one turn: refused children cost no slot, and must not keep a turn from its commit."""
+
+
+NOTHING = Background(Evaluation("ok"))
+"""What an operator that asks no model is told of its parent's past."""
 
 
 class Loop:
@@ -39,9 +48,11 @@ class Loop:
         archive: where everything is kept; ``run`` is the run's name in it.
         config: the resolved settings, ``seed`` the source of every random choice.
         executor: judges the candidates; the caller closes it.
-        operators: the arms' operators by name; the built-in ones if None.
+        arms: what the bandit chooses from; those of ``config`` if None.
         observers: told of each attempt once it is in the archive.
         seconds: the time that earlier sessions of the run took.
+        priors: what earlier runs of the task say of the arms.
+        recording: another run whose recorded replies answer equal requests.
     """
 
     def __init__(
@@ -53,19 +64,19 @@ class Loop:
         executor: Executor,
         *,
         seed: int,
-        operators: Mapping[str, Operator] | None = None,
+        arms: Mapping[str, Arm] | None = None,
         observers: Sequence[Observer] = (),
         seconds: float = 0.0,
+        priors: Priors | None = None,
+        recording: str | None = None,
     ) -> None:
         self.task, self.archive, self.run, self.config, self.seed = task, archive, run, config, seed
         self.executor, self.observers = executor, observers
-        self.operators = BUILTIN if operators is None else operators
-        unknown = [arm for arm, weight in config.arms.items() if weight > 0 and arm not in self.operators]
-        if unknown or not any(config.arms.values()):
-            raise ConfigError(
-                f"arms: {unknown[0] if unknown else 'none'!r} is no arm; known: {', '.join(self.operators)}"
-            )
-        self.state = State(task.score, config, seed, seconds)
+        self.arms = build(config, task) if arms is None else arms
+        self.state = State(task.score, config, self.arms, seed, seconds, priors)
+        self.calls = Calls(
+            archive, run, self.arms, self.budget, config, wake=executor.wake, say=self.say, recording=recording
+        )
         self.novelty: Novelty = Ladder(
             (
                 Duplicate(lambda digest: archive.known(run, digest)),
@@ -77,6 +88,7 @@ class Loop:
         self.flights: list[Flight] = []
         self.draining = ""
         self._told: list[Attempt] = []
+        self._failed: EvolveError | None = None
 
     @property
     def budget(self) -> Budget:
@@ -90,61 +102,86 @@ class Loop:
 
         Raises:
             JudgeError: when ``evaluate.py`` itself keeps failing; what is under way is adopted by the next resume.
+            ModelError: when no model can be asked any more and the run is not to go on without.
         """
         while True:
             self._turn()
-            if not self.flights:
-                if not self.wants_more():
-                    return self.draining or self.budget.spent()
-                continue
-            self.executor.pump(1.0)
+            over = self.draining or self.budget.spent()
+            if over and not self.flights:
+                if self._failed is not None:
+                    raise self._failed
+                return over
+            if self.flights or not self.wants_more():
+                self.executor.pump(self.calls.delay())
 
     def _turn(self) -> None:
-        """Tell what has ended and ask for more, in one commit; then hand the new drafts to the judge."""
+        """Tell what has ended and ask for more, in one commit; then send the calls, and hand the new drafts to the judge."""
+        replies = self.calls.collect()
         landed = [flight for flight in self.flights if flight.landed]
         broken = [flight for flight in landed if self._seen(flight).status == "judge_error"]
         with self.archive.transaction():
             for flight in landed:
                 if flight not in broken:
                     self._land(flight)
+            self._answer(replies)
+            if self.draining or self.budget.over():
+                self._drop()
             for _ in range(0 if broken else ASKS):
                 if not self.wants_more():
                     break
-                attempt = self.draft(self.ask())
-                if attempt.stage is None:
-                    self.flights.append(self._flight(attempt))
-                else:
-                    self._tell(attempt)
+                flight = self.flight(Attempt(self.ask()))
+                self.flights.append(flight)
+                self._draft(flight)
+            if not broken:
+                self._answer(self.calls.open())
         self._notify()
         if broken:
             raise self._judge_error(self._seen(broken[0]))
+        self.calls.send()
         self._submit()
 
-    def ask(self) -> Proposal:
+    def ask(self, given: Given | None = None) -> Proposal:
         """Decide everything random about the next attempt, and reserve its evaluation.
+
+        Args:
+            given: what clock and ledger said, for a replay; what they say now if None.
 
         Raises:
             ConfigError: if the budget is spent.
         """
-        light = self.state.propose()
+        now = given or Given(self.calls.barred(), prices(self.budget.used, self.budget.caps))
+        light = self.state.propose(now)
         return replace(light, parent=self.whole(light.parent), inspirations=tuple(map(self.whole, light.inspirations)))
 
-    def draft(self, proposal: Proposal) -> Attempt:
-        """Return the attempt with its draft, stored, or with the stage at which it stopped."""
-        attempt = Attempt(proposal)
+    def draft(self, flight: Flight, reply: Reply | Stop | None = None) -> Prompt | None:
+        """Take the next step towards the draft of a flight.
+
+        Args:
+            flight: the attempt.
+            reply: what was answered to its last prompt, or why nothing was; None for the first step.
+
+        Returns:
+            A prompt that must be answered first; None if the attempt now has its draft, stored, or has stopped.
+        """
+        attempt = flight.attempt
         try:
-            attempt.draft = self.operators[proposal.arm].draft(proposal, self.task)
-            breach = blocks.breach(proposal.parent.sources, attempt.draft.sources)
+            prompt = self._begin(flight) if reply is None else flight.answer(reply)
+            if prompt is not None:
+                return prompt
+            if attempt.draft is None:
+                raise RuntimeError(f"attempt {attempt.proposal.number} has neither prompt nor draft")
+            breach = blocks.breach(attempt.proposal.parent.sources, attempt.draft.sources)
             if breach:
                 attempt.draft = None
                 raise Stop("draft", breach)
             attempt.digest = digest_of(attempt.draft.sources, self.task.language)
-            self.novelty.check(proposal, attempt.draft.sources, attempt.digest)
+            self.novelty.check(attempt.proposal, attempt.draft.sources, attempt.digest)
         except Stop as stop:
             attempt.stage, attempt.reason = stop.stage, stop.reason
         else:
+            attempt.drafted = self.state.told
             self.archive.drafted(self.run, attempt)
-        return attempt
+        return None
 
     def work(self, proposal: Proposal) -> Attempt:
         """Draft and judge ``proposal`` to its end; `tell` the attempt afterwards.
@@ -152,13 +189,14 @@ class Loop:
         Raises:
             JudgeError: when ``evaluate.py`` itself keeps failing.
         """
-        attempt = self.draft(proposal)
-        if attempt.stage is None:
-            flight = self._flight(attempt)
-            while flight.draft is not None:
-                evaluation = self.judge(flight.job(self.run, self.seed))
-                self._take(flight, evaluation)
-        return attempt
+        flight = self.flight(Attempt(proposal))
+        prompt = self.draft(flight)
+        while prompt is not None:
+            prompt = self.draft(flight, self._reply(flight, prompt))
+        while flight.attempt.stage is None and flight.draft is not None:
+            evaluation = self.judge(flight.job(self.run, self.seed))
+            self._take(flight, evaluation)
+        return flight.attempt
 
     def tell(self, attempt: Attempt) -> None:
         """Store what became of an attempt, and let islands, bandit and observers learn from it."""
@@ -166,7 +204,56 @@ class Loop:
             self._tell(attempt)
         self._notify()
 
+    def say(self, text: str) -> None:
+        """Tell the observers that listen what a person should know."""
+        for observer in self.observers:
+            if isinstance(observer, Listener):
+                observer.notice(text)
+
     # ------------------------------------------------------------------ stages
+
+    def _begin(self, flight: Flight) -> Prompt | None:
+        """Take the first step of a flight; the proposal of one that asks a model is stored before."""
+        proposal = flight.attempt.proposal
+        if not flight.writes:
+            return flight.begin(NOTHING)
+        self.archive.asked(self.run, proposal)
+        return flight.begin(self.archive.background(self.run, proposal))
+
+    def _draft(self, flight: Flight, reply: Reply | Stop | None = None) -> None:
+        """Take the next step of a flight: queue its prompt, or tell it where it has stopped."""
+        prompt = self.draft(flight, reply)
+        if prompt is not None:
+            self.calls.ask(flight.attempt, flight.turn, prompt)
+        elif flight.attempt.stage is not None:
+            self.flights.remove(flight)
+            self._tell(flight.attempt)
+
+    def _answer(self, replies: Sequence[tuple[Attempt, Reply | Stop]]) -> None:
+        """Lead replies to the flights that wait for them."""
+        waiting = {flight.attempt.proposal.number: flight for flight in self.flights}
+        for attempt, reply in replies:
+            self._draft(waiting[attempt.proposal.number], reply)
+
+    def _reply(self, flight: Flight, prompt: Prompt) -> Reply | Stop:
+        """Ask and wait for the reply."""
+        self.calls.ask(flight.attempt, flight.turn, prompt)
+        while True:
+            found = self.calls.collect()
+            if not found:
+                with self.archive.transaction():
+                    found = self.calls.open()
+                self.calls.send()
+            if found:
+                return found[0][1]
+            self.executor.pump(self.calls.delay())
+
+    def _drop(self) -> None:
+        """Let go of the attempts whose next call was not sent: they stay asked for, and a resume goes on with them."""
+        dropped = [attempt.proposal.number for attempt in self.calls.drop()]
+        for flight in [flight for flight in self.flights if flight.attempt.proposal.number in dropped]:
+            self.flights.remove(flight)
+            self.budget.release()
 
     def _land(self, flight: Flight) -> None:
         """Take what the judge saw of a flight; tell the attempt when nothing is left to judge."""
@@ -187,11 +274,11 @@ class Loop:
 
     def _submit(self) -> None:
         for flight in self.flights:
-            if flight.future is None:
+            if flight.future is None and flight.draft is not None:
                 flight.future = self.executor.submit(flight.job(self.run, self.seed))
 
     def _tell(self, attempt: Attempt) -> None:
-        attempt.program = self._program(attempt)
+        attempt.program = best(attempt, self.task.score, lambda digest: self.archive.holds(self.run, digest))
         attempt.gain = self.state.gain(attempt.proposal, attempt.program)
         self.archive.told(self.run, attempt, self.state.told + 1)
         self.archive.finish(self.run, "running", "", self.budget.seconds)
@@ -207,70 +294,7 @@ class Loop:
             for observe in self.observers:
                 observe(attempt)
 
-    def _program(self, attempt: Attempt) -> Program | None:
-        """Return the best of an attempt's points as a program; the child itself where none has a score."""
-        new = [point for point in attempt.points if not self.archive.holds(self.run, point.digest)]
-        if not new:
-            return None
-        sign, proposal = self.task.score.sign, attempt.proposal
-        scored = [(sign * point.evaluation.score, point) for point in new if point.evaluation.score is not None]
-        chosen = max(scored, key=lambda pair: pair[0])[1] if scored else new[0]
-        return Program(
-            digest=chosen.digest,
-            sources=chosen.draft.sources,
-            status=chosen.evaluation.status,
-            score=chosen.evaluation.score,
-            metrics=chosen.evaluation.metrics,
-            number=proposal.number,
-            parent=proposal.parent.digest,
-            arm=proposal.arm,
-            operator=proposal.operator,
-            island=proposal.island,
-            generation=proposal.parent.generation + 1,
-            traits=chosen.draft.traits,
-        )
-
-    # ------------------------------------------------------------------ beginning and ending
-
-    def start(self, seeds: Sequence[tuple[str, Sources]]) -> None:
-        """Judge the programs that the run starts from, which the budget does not count, and store them.
-
-        Args:
-            seeds: (name, files) of each; the first is the task's own seed, which must succeed.
-
-        Raises:
-            ConfigError: if the first fails, with what the judge saw.
-            JudgeError: when ``evaluate.py`` itself keeps failing.
-        """
-        for place, (name, sources) in enumerate(seeds):
-            digest = digest_of(sources, self.task.language)
-            if self.archive.known(self.run, digest) is not None:
-                continue
-            seen = self.judge(Job(f"{self.run}/seed/{place}", sources, self.seed, "seed"))
-            program = Program(digest, sources, seen.status, seen.score, seen.metrics, number=-place, operator=name)
-            self.archive.seeded(self.run, program, seen, self.seed)
-            if seen.score is None and place == 0:
-                why = seen.error or seen.feedback
-                raise ConfigError(
-                    f"the seed program of {self.task.name!r} ends as {seen.status}, so nothing can start from it: {why}"
-                )
-            self.state.count_seed(program)
-
-    def adopt(self, attempt: Attempt) -> None:
-        """Take over an attempt that an earlier session drafted and did not tell: nothing that was judged is judged again.
-
-        Raises:
-            ConfigError: if the budget has become too small for it.
-        """
-        flight = self._flight(attempt)
-        flight.retrace()
-        if flight.draft is not None and self.budget.reserve():
-            self.flights.append(flight)
-        elif attempt.points:
-            self.tell(attempt)
-        else:
-            made, cap = self.budget.evaluations, self.budget.cap
-            raise ConfigError(f"{made} evaluations were made and more are under way: give a budget larger than {cap}")
+    # ------------------------------------------------------------------ what others ask
 
     def judge(self, job: Job) -> Evaluation:
         """Judge one candidate and wait for it.
@@ -292,7 +316,29 @@ class Loop:
 
     def wants_more(self) -> bool:
         """Whether another attempt should be asked for now."""
-        return not self.draining and len(self.flights) < self.executor.slots and not self.budget.spent()
+        if self.draining or self.budget.spent() or self._without_models():
+            return False
+        workers = self.config.workers if self.calls.paces else 0
+        return len(self.flights) < self.executor.slots + workers
+
+    def _without_models(self) -> bool:
+        """Whether to ask for nothing because no model can be asked; where that is for good, the run is drained."""
+        barred = self.calls.barred()
+        if not self.calls.paces or len(barred) < len(self.calls.paces):
+            return False
+        ended = self.calls.ended()
+        if ended and self.calls.broke:
+            self.budget.broke = self.calls.broke
+            return True
+        if self.config.llm.without == "continue" and len(barred) < len(self.arms):
+            return False
+        if ended or self.config.llm.without == "end":
+            self.drain("no model is left")
+            why = ended or "all models rest, and llm.without is 'end'"
+            self._failed = ModelError(
+                f"no model can be asked any more: {why}. Nothing is lost: evolve resume {self.run} goes on"
+            )
+        return True
 
     @property
     def best_seen(self) -> float | None:
@@ -309,8 +355,19 @@ class Loop:
             else replace(program, sources=self.archive.program(self.run, program.digest).sources)
         )
 
-    def _flight(self, attempt: Attempt) -> Flight:
-        return Flight(attempt, self.operators[attempt.proposal.arm], self.task)
+    def flight(self, attempt: Attempt) -> Flight:
+        """Return an attempt with its operator, ready for its first step.
+
+        Raises:
+            ConfigError: if its arm is not configured.
+        """
+        proposal = attempt.proposal
+        arm = self.arms.get(proposal.arm)
+        if arm is None or proposal.operator not in arm.operators:
+            raise ConfigError(
+                f"attempt {proposal.number} is under way with {proposal.arm} ({proposal.operator}), which is not configured now"
+            )
+        return Flight(attempt, arm.operators[proposal.operator], self.task)
 
     def _seen(self, flight: Flight) -> Evaluation:
         if flight.future is None:

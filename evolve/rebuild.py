@@ -1,35 +1,64 @@
 """A run's state from its rows: what `resume` goes on from, and what `replay` follows.
 
-Each ask stored how many attempts had been told by then, and each tell its place among the tells. Together they give
-back the order in which things happened, so that islands, bandit and tallies come out as they were, without a pickle or
+Each ask and each draft stored how many attempts had been told by then, and each tell its place among the tells. Together they
+give back the order in which things happened, so that islands, bandit and tallies come out as they were, without a pickle or
 a side file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from heapq import merge
+from operator import itemgetter
 
+from evolve.archive import Archive, ArmHistory
+from evolve.errors import ConfigError
+from evolve.flight import Flight
 from evolve.loop import Loop
-from evolve.records import Asked, Attempt
+from evolve.records import Asked, Attempt, Cost
+from evolve.standings import Past, Priors, scaled
 
 
-def events(asks: Iterable[Asked], tells: Iterable[Attempt]) -> Iterator[Asked | Attempt]:
-    """Merge asks (by number) and told attempts (in told order) into the order in which the run saw them."""
-    told = 0
-    coming = iter(tells)
-    for ask in asks:
-        while told < ask.told:
-            yield next(coming)
-            told += 1
-        yield ask
-    yield from coming
+def events(
+    asks: Iterable[Asked], tells: Iterable[Attempt], drafts: Iterable[tuple[int, int]] = ()
+) -> Iterator[Asked | int | Attempt]:
+    """Merge asks (by number), drafts (attempt and tells before, by the latter) and told attempts (in told order) into the
+    order in which the run saw them; a draft comes as the number of its attempt. Between two tells no ask depends on a
+    draft, and no draft on another one, so there their order is free.
+    """
+    merged: Iterator[tuple[tuple[int, int], Asked | int | Attempt]] = merge(
+        (((ask.told, 0), ask) for ask in asks),
+        (((told, 1), number) for number, told in drafts),
+        (((told, 2), attempt) for told, attempt in enumerate(tells)),
+        key=itemgetter(0),
+    )
+    return (event for _, event in merged)
 
 
-def rebuild(loop: Loop) -> None:
-    """Bring a fresh ``loop`` to the state in which its run was left, and adopt what was drafted and not told.
+def earlier_runs(archive: Archive, run: str) -> list[ArmHistory]:
+    """Return what a run was told at its beginning of what its arms did in earlier ones."""
+    return [ArmHistory(**past) for settings in archive.arms(run).values() for past in settings.get("earlier", ())]
+
+
+def priors(earlier: Iterable[ArmHistory], worth: float) -> Priors:
+    """Return earlier experience as the bandit takes it, worth so many evaluations per arm."""
+    known = {
+        (past.arm, past.operator): Past(
+            past.attempts, past.gain, Cost(past.evaluations, past.dollars, past.tokens, past.seconds)
+        )
+        for past in earlier
+    }
+    return scaled(known, worth)
+
+
+def rebuild(loop: Loop) -> int:
+    """Bring a fresh ``loop`` to the state in which its run was left, and adopt what was asked for and not told.
+
+    Returns:
+        How many calls were under way when the run was cut off; each is counted at its most.
 
     Raises:
-        ConfigError: if the budget has become too small for what is under way.
+        ConfigError: if the budget has become too small for what is under way, or its arm is gone.
     """
     archive, run = loop.archive, loop.run
     for program, _ in archive.seeds(run):
@@ -37,11 +66,47 @@ def rebuild(loop: Loop) -> None:
     for event in events(archive.asks(run), archive.history(run)):
         if isinstance(event, Asked):
             loop.state.count_ask(event)
-        else:
+        elif isinstance(event, Attempt):
             loop.budget.evaluations += len(event.points)
             loop.state.count_tell(event)
     loop.budget.barren = 0
+    lost = archive.abandon(run)
     pending = archive.pending(run)
     loop.budget.evaluations = archive.counted(run)
+    loop.budget.dollars, loop.budget.tokens = archive.spent(run)
     for attempt in pending:
-        loop.adopt(attempt)
+        flight = loop.flight(attempt)
+        if attempt.draft is None:
+            _converse(loop, flight)
+        else:
+            _judge(loop, flight)
+    return lost
+
+
+def _judge(loop: Loop, flight: Flight) -> None:
+    """Take over an attempt that an earlier session drafted and did not tell: nothing that was judged is judged again."""
+    flight.retrace()
+    if flight.draft is not None and loop.budget.reserve():
+        loop.flights.append(flight)
+    elif flight.attempt.points:
+        loop.tell(flight.attempt)
+    else:
+        made, cap = loop.budget.evaluations, loop.budget.cap
+        raise ConfigError(f"{made} evaluations were made and more are under way: give a budget larger than {cap}")
+
+
+def _converse(loop: Loop, flight: Flight) -> None:
+    """Take over a conversation where an earlier session left it: replies that were paid for are not asked for again."""
+    if not loop.budget.reserve():
+        return  # it stays as it is, for a resume with a larger budget
+    rows = loop.archive.conversation(loop.run, flight.attempt.proposal.number)
+    replies = {row.turn: row.reply for row in rows if row.reply is not None}
+    prompt = loop.draft(flight)
+    while prompt is not None and flight.turn in replies:
+        prompt = loop.draft(flight, replies[flight.turn])
+    if prompt is not None:
+        loop.calls.ask(flight.attempt, flight.turn, prompt, sum(row.turn == flight.turn for row in rows))
+    if flight.attempt.stage is None:
+        loop.flights.append(flight)
+    else:
+        loop.tell(flight.attempt)

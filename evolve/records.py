@@ -78,8 +78,8 @@ class Task:
     """What is being evolved: a seed program, the script that scores one, and what both may use.
 
     ``digest`` covers all that decides a score (evaluator, harness, limits, packages): evaluations under another digest
-    are not comparable. ``data`` names installed packages that hold hidden data: the judge may import them, a jail never
-    sees them.
+    are not comparable. ``search`` and ``models`` are settings for runs of the task. ``data`` names installed packages that
+    hold hidden data: the judge may import them, a jail never sees them.
     """
 
     name: str
@@ -99,6 +99,7 @@ class Task:
     search: Mapping[str, Any]
     allow_nonfinite: bool
     digest: str
+    models: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

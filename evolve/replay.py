@@ -1,7 +1,8 @@
 """Replays a run from what was recorded, without judging anything: the same programs, arms and scores must come out.
 
-The run is searched once more in an archive of its own: asks are decided anew and drafts made anew, in the recorded
-order; only the evaluations are taken from the rows. Whatever differs is reported with its attempt.
+The run is searched once more in an archive of its own: asks are decided anew, prompts rendered anew and drafts made anew, in
+the recorded order; only replies, evaluations, and what clock and ledger said are taken from the rows. Whatever differs
+is reported with its attempt.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from evolve.archive import Archive
+from evolve.arms import build
 from evolve.config import BudgetConfig, Config
 from evolve.flight import Flight
 from evolve.loop import Loop
-from evolve.rebuild import events
+from evolve.rebuild import earlier_runs, events, priors
 from evolve.records import Asked, Attempt, Evaluation, Job, Task
+from evolve.seams import Stop
 
 UNBOUNDED = BudgetConfig(evaluations=1 << 62)
 
@@ -56,43 +59,83 @@ def replay(archive: Archive, run: str, task: Task) -> Replayed:
     Args:
         archive: holds the run; it is only read.
         run: its name.
-        task: the task as it is now; only its language and score matter, nothing is judged.
+        task: the task as it is now; only its language, score and prompts matter, nothing is judged.
     """
     info = archive.run(run)
     config = Config.model_validate(info.config).model_copy(update={"budget": UNBOUNDED})
     with TemporaryDirectory(prefix="evolve-replay-") as folder, Archive(Path(folder) / "replay.db") as copy:
         copy.create_run(run, task, info.seed, info.config)
-        loop = Loop(task, copy, run, config, NoExecutor(), seed=info.seed)
-        for program, evaluation in archive.seeds(run):
-            copy.seeded(run, program, evaluation, info.seed)
-            loop.state.count_seed(program)
-        return _follow(archive, run, loop)
+        arms = build(config, task, asking=False)
+        known = priors(earlier_runs(archive, run), config.bandit.priors)
+        loop = Loop(task, copy, run, config, NoExecutor(), seed=info.seed, arms=arms, priors=known)
+        with copy.transaction():
+            for program, evaluation in archive.seeds(run):
+                copy.seeded(run, program, evaluation, info.seed)
+                loop.state.count_seed(program)
+            return Again(archive, run, loop).follow()
 
 
-def _follow(archive: Archive, run: str, loop: Loop) -> Replayed:
-    told = (archive.attempt(run, light.proposal.number) for light in archive.history(run))
-    underway: dict[int, Attempt] = {}
-    differences: list[str] = []
-    attempts = evaluations = 0
-    for event in events(archive.asks(run), told):
-        if isinstance(event, Asked):
-            attempt = loop.draft(loop.ask())
-            underway[event.number] = attempt
-            differences += _compare_asks(archive.attempt(run, event.number), attempt)
-            continue
-        attempt = underway.pop(event.proposal.number)
-        attempts, evaluations = attempts + 1, evaluations + len(event.points)
-        if event.points and attempt.stage is None:
-            attempt.points = event.points
-            same = Flight(attempt, loop.operators[attempt.proposal.arm], loop.task).retrace()
-            if same < len(event.points):
-                differences.append(
-                    f"attempt {event.proposal.number}: point {same} is another program than was recorded"
-                )
+class Again:
+    """A run on its second way through the search."""
+
+    def __init__(self, archive: Archive, run: str, loop: Loop) -> None:
+        self._archive, self._run, self._loop = archive, run, loop
+        self._flights: dict[int, Flight] = {}
+        self._differences: list[str] = []
+
+    def follow(self) -> Replayed:
+        """Follow the recorded order to its end."""
+        archive, run = self._archive, self._run
+        told = (archive.attempt(run, light.proposal.number) for light in archive.history(run))
+        attempts = evaluations = 0
+        for event in events(archive.asks(run), told, archive.drafts(run)):
+            if isinstance(event, Asked):
+                self._ask(archive.attempt(run, event.number))
+            elif isinstance(event, int):
+                self._draft(archive.attempt(run, event))
+            else:
+                attempts, evaluations = attempts + 1, evaluations + len(event.points)
+                self._tell(event)
+        return Replayed(attempts, evaluations, tuple(self._differences))
+
+    def _ask(self, then: Attempt) -> None:
+        now = Attempt(self._loop.ask(then.proposal.given))
+        self._flights[then.proposal.number] = self._loop.flight(now)
+        self._differences += _compare_asks(then, now)
+
+    def _draft(self, then: Attempt) -> None:
+        """Make the draft again, of the recorded replies."""
+        number = then.proposal.number
+        flight = self._flights[number]
+        rows = {row.turn: row for row in self._archive.conversation(self._run, number) if row.reply is not None}
+        prompt = self._loop.draft(flight)
+        while prompt is not None:
+            row = rows.get(flight.turn)
+            if row is None or row.reply is None:  # none came, which ended the attempt
+                prompt = self._loop.draft(flight, Stop(then.stage or "draft", then.reason))
+                continue
+            if (row.prompt.messages, row.prompt.begin) != (prompt.messages, prompt.begin):
+                self._differences.append(f"attempt {number}: prompt {flight.turn} is another one than was recorded")
+            prompt = self._loop.draft(flight, row.reply)
+        self._differences += _differing(number, {"draft": (then.digest, flight.attempt.digest)})
+
+    def _tell(self, then: Attempt) -> None:
+        number = then.proposal.number
+        now, loop = self._flights[number].attempt, self._loop
+        if now.draft is None:
+            self._draft(then)
+        del self._flights[number]
+        if then.points and now.stage is None:
+            now.points = then.points
+            same = loop.flight(now).retrace()
+            if same < len(then.points):
+                self._differences.append(f"attempt {number}: point {same} is another program than was recorded")
+            for point in range(len(then.points)):
+                loop.archive.judged(self._run, now, point, "tune" if point else "child", loop.seed)
             loop.budget.release()
-        loop.tell(attempt)
-        differences += _compare_tells(event, attempt)
-    return Replayed(attempts, evaluations, tuple(differences))
+        now.dollars, now.tokens, now.seconds = then.dollars, then.tokens, then.seconds
+        loop.tell(now)
+        self._differences += _compare_tells(then, now)
 
 
 def _compare_asks(then: Attempt, now: Attempt) -> Iterator[str]:
@@ -105,7 +148,6 @@ def _compare_asks(then: Attempt, now: Attempt) -> Iterator[str]:
         "arm": (old.arm, new.arm),
         "operator": (old.operator, new.operator),
         "seed": (old.seed, new.seed),
-        "draft": (then.digest, now.digest),
     }
     yield from _differing(old.number, pairs)
 

@@ -203,3 +203,11 @@ class Observer(Protocol):
 
     def __call__(self, attempt: Attempt, /) -> None:
         """Take note of ``attempt``."""
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """An observer that is also told what happens between attempts, such as a model that rests or has ended."""
+
+    def notice(self, text: str) -> None:
+        """Take note of a sentence for people."""

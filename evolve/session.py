@@ -7,21 +7,25 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from random import SystemRandom
 from types import FrameType, TracebackType
 from typing import Any
 
 from evolve import task as tasks
-from evolve.archive import Archive, RunInfo
+from evolve.archive import Archive, ArmHistory, RunInfo
+from evolve.arms import Arm, build
 from evolve.config import Config, merge, parse, resolve
 from evolve.errors import ArchiveError, ConfigError
 from evolve.executor import InlineExecutor, LocalExecutor
 from evolve.jail import Confinement, choose
 from evolve.loop import Loop
-from evolve.rebuild import rebuild
-from evolve.records import Sources, Task
+from evolve.normal import digest as digest_of
+from evolve.rebuild import earlier_runs, priors, rebuild
+from evolve.records import Job, Program, Sources, Task
 from evolve.seams import Executor, Observer
+from evolve.secrets import load_environment
 
 DEFAULT_DB = "evolve.db"
 Make = Callable[[Task, Config, Confinement], Executor]
@@ -54,11 +58,24 @@ class Session:
         loop: the run's search.
         confinement: how candidates are confined.
         reason: why it ended, once it has.
+        lost: how many calls were under way when an earlier session was cut off.
     """
 
-    def __init__(self, archive: Archive, info: RunInfo, task: Task, config: Config, make: Make | None = None) -> None:
-        self.archive, self.info, self.task, self.config = archive, info, task, config
+    def __init__(
+        self,
+        archive: Archive,
+        info: RunInfo,
+        task: Task,
+        config: Config,
+        arms: Mapping[str, Arm],
+        *,
+        make: Make | None = None,
+        recording: str | None = None,
+    ) -> None:
+        self.archive, self.info, self.task, self.config, self.arms = archive, info, task, config, arms
         self.reason = ""
+        self.lost = 0
+        self._recording = recording
         self._make = make or make_executor
         self._stack = ExitStack()
 
@@ -76,7 +93,10 @@ class Session:
                 self.config,
                 executor,
                 seed=self.info.seed,
+                arms=self.arms,
                 seconds=self.info.seconds,
+                priors=priors(earlier_runs(self.archive, self.info.name), self.config.bandit.priors),
+                recording=self._recording,
             )
             self._stack = opening.pop_all()
         return self
@@ -93,9 +113,9 @@ class Session:
 
     def begin(self, start_from: Sequence[tuple[str, Sources]] = ()) -> None:
         """Judge the seed and the earlier programs to start from; a resumed run has them already."""
-        rebuild(self.loop)
+        self.lost = rebuild(self.loop)
         if not self.archive.seeds(self.info.name):
-            self.loop.start([("seed", self.task.initial), *start_from])
+            start(self.loop, [("seed", self.task.initial), *start_from])
         if not any(island.elites for island in self.loop.state.islands):
             raise ConfigError(f"run {self.info.name} has no program with a score to go on from; start a new one")
 
@@ -109,10 +129,37 @@ class Session:
         return self.reason
 
 
+def start(loop: Loop, seeds: Sequence[tuple[str, Sources]]) -> None:
+    """Judge the programs that a run starts from, which its budget does not count, and store them.
+
+    Args:
+        loop: the run's search.
+        seeds: (name, files) of each; the first is the task's own seed, which must succeed.
+
+    Raises:
+        ConfigError: if the first fails, with what the judge saw.
+        JudgeError: when ``evaluate.py`` itself keeps failing.
+    """
+    task, archive, run = loop.task, loop.archive, loop.run
+    for place, (name, sources) in enumerate(seeds):
+        digest = digest_of(sources, task.language)
+        if archive.known(run, digest) is not None:
+            continue
+        seen = loop.judge(Job(f"{run}/seed/{place}", sources, loop.seed, "seed"))
+        program = Program(digest, sources, seen.status, seen.score, seen.metrics, number=-place, operator=name)
+        archive.seeded(run, program, seen, loop.seed)
+        if seen.score is None and place == 0:
+            why = seen.error or seen.feedback
+            raise ConfigError(
+                f"the seed program of {task.name!r} ends as {seen.status}, so nothing can start from it: {why}"
+            )
+        loop.state.count_seed(program)
+
+
 def options(**given: Any) -> dict[str, Any]:
     """Return the nested settings that flat arguments stand for; those that are None are not given."""
-    budget = ("evaluations", "hours", "target", "patience")
-    known = (*budget, "slots", "isolation", "executor")
+    budget = ("evaluations", "usd", "tokens", "hours", "target", "patience")
+    known = (*budget, "slots", "workers", "isolation", "executor")
     unknown = [name for name in given if name not in known]
     if unknown:
         raise ConfigError(f"unknown argument {unknown[0]!r}; known here: {', '.join(known)}")
@@ -128,11 +175,13 @@ def created(
     task: str | Path | Task,
     *,
     flags: Mapping[str, Any],
+    models: Sequence[str] = (),
     config: str | Path | None = None,
     seed: int | None = None,
     name: str | None = None,
     db: str | Path | None = None,
     start_from: Sequence[str] = (),
+    replay_from: str | None = None,
     make: Make | None = None,
 ) -> Iterator[Session]:
     """Create a run and open it, its seed judged and ready to evolve.
@@ -143,12 +192,18 @@ def created(
     """
     loaded = task if isinstance(task, Task) else tasks.load(task)
     root = None if loaded.root == Path() else loaded.root
-    resolved = resolve(root, {"search": dict(loaded.search)}, file=Path(config) if config else None, flags=flags)
+    defaults = {"search": dict(loaded.search), "models": dict(loaded.models)}
+    resolved = resolve(root, defaults, file=Path(config) if config else None, flags=flags, models=models)
+    load_environment()
+    arms = build(resolved, loaded)
     with Archive(database(db)) as archive:
         others = [found for place in start_from for found in _earlier(archive, loaded, place)]
+        recording = None if replay_from is None else archive.run(replay_from).name
         drawn = seed if seed is not None else SystemRandom().getrandbits(31)
-        info = archive.create_run(name, loaded, drawn, resolved.model_dump(mode="json"), _arms(resolved))
-        with Session(archive, info, loaded, resolved, make) as session:
+        earlier = archive.arm_history(loaded.digest, exclude="") if resolved.bandit.priors else []
+        settings = _settings(resolved, arms, earlier)
+        info = archive.create_run(name, loaded, drawn, resolved.model_dump(mode="json"), settings)
+        with Session(archive, info, loaded, resolved, arms, make=make, recording=recording) as session:
             session.begin(others)
             yield session
 
@@ -177,15 +232,28 @@ def reopened(
                 f"start a new run with --from {info.name}"
             )
         config = parse(Config, merge(info.config, flags or {}), where="options")
-        archive.resume_run(info.name, config.model_dump(mode="json"), _arms(config))
-        with Session(archive, info, task, config) as session:
+        load_environment()
+        arms = build(config, task)
+        settings = _settings(config, arms, earlier_runs(archive, info.name))
+        archive.resume_run(info.name, config.model_dump(mode="json"), settings)
+        with Session(archive, info, task, config, arms) as session:
             session.begin()
             yield session
 
 
-def _arms(config: Config) -> dict[str, dict[str, float]]:
-    """Return the arms that a run may choose from, with their settings, as the archive keeps them."""
-    return {arm: {"weight": weight} for arm, weight in config.arms.items() if weight > 0}
+def _settings(config: Config, arms: Mapping[str, Arm], earlier: Sequence[ArmHistory]) -> dict[str, dict[str, Any]]:
+    """Return the arms that a run may choose from, with their settings, as the archive keeps them; keys are no settings."""
+    rows: dict[str, dict[str, Any]] = {}
+    for name, arm in arms.items():
+        rows[name] = {"weight": arm.weight, "operators": list(arm.operators)}
+        if name in config.models:
+            rows[name] |= config.models[name].model_dump(mode="json", exclude_none=True)
+        if arm.price is not None:
+            rows[name]["price"] = asdict(arm.price)
+        known = [asdict(past) for past in earlier if past.arm == name]
+        if known:
+            rows[name]["earlier"] = known
+    return rows
 
 
 def _unfinished(archive: Archive) -> RunInfo:

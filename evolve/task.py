@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, model_validator
 
 from evolve import blocks
-from evolve.config import Count, Positive, SearchConfig, Table, parse, read_toml
+from evolve.config import Count, ModelConfig, Positive, SearchConfig, Table, parse, read_toml
 from evolve.errors import TaskError
 from evolve.records import Baseline, Direction, Limits, Metric, Sources, Task
 from evolve.resources import folder
@@ -117,6 +117,7 @@ class TaskTable(Table):
     limits: LimitsTable = LimitsTable()
     baselines: tuple[BaselineTable, ...] = ()
     search: SearchConfig | None = None
+    models: dict[str, ModelConfig] = Field(default_factory=dict)
 
 
 def library() -> dict[str, Path]:
@@ -159,6 +160,7 @@ def load(task: str | Path) -> Task:
         search={} if table.search is None else table.search.model_dump(exclude_unset=True),
         allow_nonfinite=table.allow_nonfinite,
         digest=_digest(root, table),
+        models={name: model.model_dump(exclude_unset=True) for name, model in table.models.items()},
     )
 
 

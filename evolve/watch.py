@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
@@ -108,6 +108,15 @@ def clock(seconds: float | None) -> str:
     return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
 
 
+def paid(loop: Loop) -> str:
+    """Return what models have cost so far, for a run that has models."""
+    budget = loop.budget
+    if not loop.calls.paces:
+        return ""
+    cap = f" of ${budget.limits.usd:g}" if budget.limits.usd is not None else ""
+    return f"  {budget.tokens} tokens, ${budget.dollars:.4g}{cap}"
+
+
 class Watch:
     """An observer that is opened and closed around a run, and adds up what it is told; the base shows nothing."""
 
@@ -128,6 +137,9 @@ class Watch:
     def __call__(self, attempt: Attempt, /) -> None:
         """Take note of an attempt."""
         self.tally.add(attempt, self.loop)
+
+    def notice(self, text: str) -> None:
+        """Take note of what happens between attempts; only what is shown is of use."""
 
 
 class Lines(Watch):
@@ -150,10 +162,14 @@ class Lines(Watch):
         eta = self.tally.eta(self.loop)
         print(
             f"{clock(budget.seconds):>7}  evaluations {budget.evaluations}{cap}  best {budget.best!r}{program}"
-            f"  {self.tally.rate(self.loop):.1f}/s  left {clock(eta)}",
+            f"  {self.tally.rate(self.loop):.1f}/s{paid(self.loop)}  left {clock(eta)}",
             file=self._stream,
             flush=True,
         )
+
+    def notice(self, text: str) -> None:
+        """Print it."""
+        print(f"{clock(self.loop.budget.seconds):>7}  {text}", file=self._stream, flush=True)
 
 
 class Events(Watch):
@@ -183,8 +199,14 @@ class Events(Watch):
             "best": self.loop.budget.best,
             "evaluations": self.loop.budget.evaluations,
             "seconds": round(self.loop.budget.seconds, 3),
+            "dollars": self.loop.budget.dollars,
+            "tokens": self.loop.budget.tokens,
         }
         print(json.dumps(event), file=self._stream, flush=True)
+
+    def notice(self, text: str) -> None:
+        """Print it."""
+        print(json.dumps({"event": "notice", "text": text}), file=self._stream, flush=True)
 
 
 class Live(Watch):
@@ -194,6 +216,7 @@ class Live(Watch):
         from rich.live import Live as RichLive
 
         super().__init__(loop)
+        self._notices: deque[str] = deque(maxlen=3)
         self._live = RichLive(get_renderable=self.render, console=console, refresh_per_second=4, transient=False)
 
     def __enter__(self) -> Self:
@@ -204,6 +227,10 @@ class Live(Watch):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._live.stop()
+
+    def notice(self, text: str) -> None:
+        """Show it below the table, until three newer ones have come."""
+        self._notices.append(f"{clock(self.loop.budget.seconds)}  {text}")
 
     def render(self) -> Group:
         """Return the picture as it stands. Called from a thread that redraws it, so what changes is copied first."""
@@ -229,6 +256,7 @@ class Live(Watch):
             self._arms(),
             Text(f"ended early or failed: {failures}", style="dim"),
             Text(self._left(), style="dim"),
+            *(Text(notice, style="yellow") for notice in tuple(self._notices)),
         )
 
     def _arms(self) -> Any:
@@ -245,9 +273,11 @@ class Live(Watch):
     def _left(self) -> str:
         loop, budget = self.loop, self.loop.budget
         cap = f" of {budget.cap}" if budget.cap is not None else ""
+        judged = sum(flight.future is not None for flight in tuple(loop.flights))
+        workers = f"workers {loop.calls.under_way} of {loop.config.workers}   " if loop.calls.paces else ""
         return (
             f"evaluations {budget.evaluations}{cap}   {self.tally.rate(self.loop):.1f}/s   "
-            f"slots {len(loop.flights)} of {loop.executor.slots}   "
+            f"slots {min(judged, loop.executor.slots)} of {loop.executor.slots}   {workers}{paid(loop).strip()}   "
             f"running {clock(budget.seconds)}   left {clock(self.tally.eta(loop))}"
         )
 

@@ -18,6 +18,7 @@ import pytest
 
 from evolve.api import Search, optimize, resume, run
 from evolve.archive import Archive
+from evolve.arms import Arm, without_models
 from evolve.config import BudgetConfig, Config
 from evolve.errors import ArchiveError, ConfigError, JudgeError
 from evolve.executor import InlineExecutor
@@ -25,8 +26,8 @@ from evolve.loop import Loop
 from evolve.rebuild import rebuild
 from evolve.records import Attempt, Draft, Evaluation, Job, Proposal, Task
 from evolve.replay import replay
-from evolve.seams import Executor, Points
-from evolve.session import created, reopened
+from evolve.seams import Executor, Operator, Points
+from evolve.session import created, reopened, start
 from evolve.task import load
 
 INLINE = {"executor": "inline"}
@@ -234,6 +235,10 @@ def stack() -> Iterator[ExitStack]:
         yield opened
 
 
+def only(name: str, operator: Operator) -> dict[str, Arm]:
+    return without_models({name: operator}, {name: 1.0})
+
+
 def inline(stack: ExitStack, task: Task) -> InlineExecutor:
     executor = InlineExecutor(task)
     stack.callback(executor.close)
@@ -244,8 +249,8 @@ def looped(stack: ExitStack, task: Task, db: Path, executor: Executor, **budget:
     config = Config(arms={"count": 1.0}, executor="inline", budget=BudgetConfig(**budget))
     archive = stack.enter_context(Archive(db))
     info = archive.create_run("r", task, 0, config.model_dump(mode="json"))
-    loop = Loop(task, archive, info.name, config, executor, seed=0, operators={"count": Count()})
-    loop.start([("seed", task.initial)])
+    loop = Loop(task, archive, info.name, config, executor, seed=0, arms=only("count", Count()))
+    start(loop, [("seed", task.initial)])
     return loop
 
 
@@ -302,7 +307,7 @@ def test_a_failing_inner_optimiser_resumes_where_it_was(stack: ExitStack, task: 
     loop = looped(stack, task, tmp_path / "a.db", Broken(inline(stack, task), good=6), evaluations=14)
     with pytest.raises(JudgeError):
         loop.evolve()
-    fresh = Loop(task, loop.archive, "r", loop.config, inline(stack, task), seed=0, operators={"count": Count()})
+    fresh = Loop(task, loop.archive, "r", loop.config, inline(stack, task), seed=0, arms=only("count", Count()))
     rebuild(fresh)
     assert fresh.evolve() == "14 evaluations"
     assert invariants(tmp_path / "a.db", "r")["evaluations"] == 14
@@ -317,7 +322,7 @@ def test_a_smaller_budget_than_what_is_under_way_is_an_error(stack: ExitStack, f
     with pytest.raises(JudgeError):
         loop.evolve()
     small = Config(arms={"count": 1.0}, executor="inline", budget=BudgetConfig(evaluations=1))
-    fresh = Loop(task, loop.archive, "r", small, inline(stack, task), seed=0, operators={"count": Count()})
+    fresh = Loop(task, loop.archive, "r", small, inline(stack, task), seed=0, arms=only("count", Count()))
     with pytest.raises(ConfigError, match="give a budget larger than 1"):
         rebuild(fresh)
 
@@ -333,8 +338,8 @@ def test_a_run_whose_arms_find_nothing_new_ends(stack: ExitStack, task: Task, tm
     config = Config(arms={"stuck": 1.0}, executor="inline", budget=BudgetConfig(evaluations=5))
     with Archive(tmp_path / "a.db") as archive:
         name = archive.create_run(None, task, 0, config.model_dump(mode="json")).name
-        loop = Loop(task, archive, name, config, inline(stack, task), seed=0, operators={"stuck": Stuck()})
-        loop.start([("seed", task.initial)])
+        loop = Loop(task, archive, name, config, inline(stack, task), seed=0, arms=only("stuck", Stuck()))
+        start(loop, [("seed", task.initial)])
         assert loop.evolve() == "no new program in 2000 attempts"
     assert invariants(tmp_path / "a.db", name)["evaluations"] == 1
 
@@ -358,7 +363,7 @@ def test_what_no_arm_may_draft(
             return Draft(sources)
 
     loop = looped(stack, task, tmp_path / "a.db", inline(stack, task), evaluations=5)
-    loop.operators = {"count": Rogue()}
+    loop.arms = only("count", Rogue())
     attempt = loop.work(loop.ask())
     loop.tell(attempt)
     assert (attempt.stage, attempt.points) == ("draft", [])
@@ -377,8 +382,8 @@ def test_near_copies_are_refused_for_arms_that_cost_money(stack: ExitStack, task
         config = Config(arms={arm: 1.0}, executor="inline", budget=BudgetConfig(evaluations=3))
         with Archive(tmp_path / f"{told}.db") as archive:
             name = archive.create_run(None, task, 0, config.model_dump(mode="json")).name
-            loop = Loop(task, archive, name, config, inline(stack, task), seed=0, operators={arm: Copy()})
-            loop.start([("seed", task.initial)])
+            loop = Loop(task, archive, name, config, inline(stack, task), seed=0, arms=only(arm, Copy()))
+            start(loop, [("seed", task.initial)])
             attempts = []
             for _ in range(3):
                 attempts.append(loop.work(loop.ask()))
@@ -418,7 +423,7 @@ def slow(folder: Path) -> Path:
     return folder
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+def spawn(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "evolve", *arguments],
         cwd=folder.parent,
@@ -433,7 +438,7 @@ def test_kill_9_at_ten_random_moments_then_resume(slow: Path) -> None:
     db, budget, rng = slow.parent / "evolve.db", 300, Random(7)
     arguments = ["run", str(slow), "--evaluations", str(budget), "--seed", "1", "--name", "r", "--slots", "2"]
     for kill in range(10):
-        child = start(slow, *arguments)
+        child = spawn(slow, *arguments)
         if kill == 0:
             _wait_for(db)
         time.sleep(rng.uniform(0.2, 1.2))
@@ -444,7 +449,7 @@ def test_kill_9_at_ten_random_moments_then_resume(slow: Path) -> None:
                 if archive.runs():
                     arguments = ["resume", "r", "--slots", "2"]
                     invariants(db, "r")
-    code = start(slow, *arguments).wait(timeout=120)
+    code = spawn(slow, *arguments).wait(timeout=120)
     assert code in (0, 3)
     counts = invariants(db, "r")
     assert counts["evaluations"] == budget
@@ -471,7 +476,7 @@ def _wait_for(db: Path) -> None:
 
 def test_ctrl_c_drains_and_resume_goes_on(slow: Path) -> None:
     db = slow.parent / "evolve.db"
-    child = start(slow, "run", str(slow), "--evaluations", "4000", "--seed", "1", "--name", "r")
+    child = spawn(slow, "run", str(slow), "--evaluations", "4000", "--seed", "1", "--name", "r")
     _wait_for(db)
     time.sleep(0.5)
     child.send_signal(signal.SIGINT)

@@ -12,6 +12,7 @@ from evolve.config import BudgetConfig, Config
 from evolve.executor import InlineExecutor
 from evolve.loop import Loop
 from evolve.records import Task
+from evolve.session import start
 from evolve.watch import Events, Lines, Live, Watch, clock, spark
 
 
@@ -24,7 +25,7 @@ def driven(task: Task, db: Path, watch: str) -> str:
         executor = InlineExecutor(task)
         loop = Loop(task, archive, name, config, executor, seed=1)
         try:
-            loop.start([("seed", task.initial)])
+            start(loop, [("seed", task.initial)])
             console = Console(file=stream, force_terminal=True, width=110, color_system=None)
             made: dict[str, Callable[[], Watch]] = {
                 "lines": lambda: Lines(loop, stream),

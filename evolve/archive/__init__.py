@@ -8,6 +8,7 @@ lock.py        keeps a run to one process;  export.py  copies runs out
 """
 
 from evolve.archive.archive import Archive
-from evolve.archive.rows import RunInfo
+from evolve.archive.replies import request_hash
+from evolve.archive.rows import ArmHistory, RunInfo
 
-__all__ = ["Archive", "RunInfo"]
+__all__ = ["Archive", "ArmHistory", "RunInfo", "request_hash"]

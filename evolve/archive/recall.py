@@ -86,6 +86,11 @@ class Recall(Database):
         (count,) = self._one("SELECT count(*) FROM evaluations WHERE run = ? AND purpose IN ('child', 'tune')", (run,))
         return int(count)
 
+    def arms(self, run: str) -> dict[str, dict[str, Any]]:
+        """Return the arms of ``run`` by name, each with its settings."""
+        rows = self._all("SELECT name, settings FROM arms WHERE run = ? ORDER BY name", (run,))
+        return {name: json.loads(settings) for name, settings in rows}
+
     def seeds(self, run: str) -> list[tuple[Program, Evaluation]]:
         """Return the programs that ``run`` started from with their evaluations, the first one first."""
         rows = self._all(

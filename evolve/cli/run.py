@@ -35,6 +35,12 @@ budget_options = _together(
         help="Stop after this many candidates were judged (500 if no budget is given).",
     ),
     click.option(
+        "--usd", type=click.FloatRange(min=0, min_open=True), help="Pay models no more than this many dollars."
+    ),
+    click.option(
+        "--tokens", type=click.IntRange(min=1), help="Ask models for no more tokens, prompts and replies together."
+    ),
+    click.option(
         "--hours", type=click.FloatRange(min=0, min_open=True), help="Stop after this wall time, summed over sessions."
     ),
     click.option("--target", type=float, help="Stop when the best score reaches this."),
@@ -52,6 +58,7 @@ place_options = _together(
     click.option("--json", "as_json", is_flag=True, help="One JSON object per attempt, and one at the end."),
 )
 how_options = _together(
+    click.option("--workers", type=click.IntRange(min=1), help="Calls of models at the same time (4)."),
     click.option("--slots", type=click.IntRange(min=1), help="Candidates judged at the same time (one per processor)."),
     click.option(
         "--isolation",
@@ -75,6 +82,13 @@ how_options = _together(
 
 @click.command()
 @click.argument("task")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help="Ask this model too: gpt-5-mini, ollama/NAME, openai/NAME@URL, cmd:COMMAND, or a [models] table (repeatable).",
+)
 @budget_options
 @how_options
 @click.option(
@@ -82,7 +96,7 @@ how_options = _together(
     "arms",
     multiple=True,
     metavar="NAME[=WEIGHT]",
-    help="Use these arms only, such as builtin/tune (repeatable).",
+    help="Of the built-in arms use only these, such as builtin/tune (repeatable); builtin/tune=0 for models alone.",
 )
 @click.option(
     "--seed", type=click.IntRange(min=0), help="The source of every random choice (drawn and stored if not given)."
@@ -100,16 +114,30 @@ how_options = _together(
     metavar="RUN|FILE",
     help="Start from the best programs of a run, or from a program, too.",
 )
+@click.option(
+    "--replay-from", metavar="RUN", help="Answer requests equal to recorded ones of RUN from there, at no cost."
+)
 @place_options
-def run(task: str, arms: tuple[str, ...], seed: int | None, name: str | None, config: Path | None, start_from: tuple[str, ...],
-        settings: tuple[str, ...], db: Path, as_json: bool, **flags: Any) -> None:  # fmt: skip
+def run(task: str, models: tuple[str, ...], arms: tuple[str, ...], seed: int | None, name: str | None, config: Path | None,
+        start_from: tuple[str, ...], replay_from: str | None, settings: tuple[str, ...], db: Path, as_json: bool,
+        **flags: Any) -> None:  # fmt: skip
     """Evolve programs for TASK: a folder, or a name that `evolve tasks` lists."""
     from evolve.config import merge
     from evolve.config import settings as parse_settings
     from evolve.session import created, options
 
     layers = merge(options(**flags), {"arms": _weights(arms)} if arms else {}, parse_settings(settings))
-    with created(task, flags=layers, config=config, seed=seed, name=name, db=db, start_from=start_from) as session:
+    with created(
+        task,
+        flags=layers,
+        models=models,
+        config=config,
+        seed=seed,
+        name=name,
+        db=db,
+        start_from=start_from,
+        replay_from=replay_from,
+    ) as session:
         code = _search(session, as_json)
     sys.exit(code)
 
@@ -189,6 +217,12 @@ def _search(session: Session, as_json: bool) -> int:
         reason = f" ({confined.reason})" if confined.reason else ""
         click.echo(f"run {info.name}: task {session.task.name}, seed {info.seed}, best so far {loop.budget.best!r}")
         click.echo(f"isolation {confined.level}{reason}, integrity {confined.integrity}, {loop.executor.slots} slots")
+        if loop.calls.paces:
+            click.echo(f"models {', '.join(loop.calls.paces)}; {session.config.workers} workers")
+        if session.lost:
+            click.echo(
+                f"{session.lost} calls were under way when the run was cut off; each counts at its most: evolve spend"
+            )
     start = _seed_score(session)
     try:
         with watch(loop, as_json=as_json, stream=sys.stdout) as observer:
@@ -209,11 +243,14 @@ def _search(session: Session, as_json: bool) -> int:
             "best": best.score,
             "id": best.id,
             "evaluations": loop.budget.evaluations,
+            "dollars": loop.budget.dollars,
+            "tokens": loop.budget.tokens,
         }
         click.echo(json.dumps(end))
     else:
+        paid = f", {loop.budget.tokens} tokens, ${loop.budget.dollars:.4g}" if loop.calls.paces else ""
         click.echo(
-            f"{reason}, after {clock(loop.budget.seconds)}. Best {best.score!r} (seed {start!r}): program {best.id}"
+            f"{reason}, after {clock(loop.budget.seconds)}{paid}. Best {best.score!r} (seed {start!r}): program {best.id}"
         )
         click.echo(f"next: evolve best · evolve show {best.id} · evolve diff {best.id} · evolve lineage {best.id}")
         if loop.draining:

@@ -67,19 +67,33 @@ def new(folder: Path) -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The seed given to evaluate().")
 @click.option("--isolation", type=click.Choice(LEVELS), default="auto", show_default=True, help="The least isolation.")
 @click.option("--artifacts", type=click.Path(file_okay=False, path_type=Path), help="Write the judge's artifacts here.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help="Say also what asking this model would cost, without asking it (repeatable).",
+)
+@click.option(
+    "--evaluations", type=click.IntRange(min=1), default=150, show_default=True, help="Of the run to be estimated."
+)
 @as_json_option
-def check(task: str, program: Path | None, seed: int, isolation: str, artifacts: Path | None, as_json: bool) -> None:
+def check(task: str, program: Path | None, seed: int, isolation: str, artifacts: Path | None, models: tuple[str, ...],
+          evaluations: int, as_json: bool) -> None:  # fmt: skip
     """Judge TASK's seed program, or a program of yours, as a run would; exit with 1 if it has no score."""
     from evolve import task as loader
     from evolve.errors import EvolveError
+    from evolve.estimate import Estimate, estimated
     from evolve.executor import evaluate_once
     from evolve.jail import choose
     from evolve.records import Evaluation
 
+    estimates: list[Estimate] = []
     try:
         loaded = loader.load(task)
         sources = loader.read_program(loaded, program) if program else loaded.initial
         seen = evaluate_once(loaded, sources, seed, choose(isolation))
+        estimates = estimated(loaded, sources, seen, models) if models else []
     except EvolveError as error:
         if not as_json:
             raise
@@ -88,7 +102,11 @@ def check(task: str, program: Path | None, seed: int, isolation: str, artifacts:
         artifacts.mkdir(parents=True, exist_ok=True)
         for artifact in seen.artifacts:
             (artifacts / Path(artifact.name).name).write_bytes(artifact.data)
-    click.echo(json.dumps(_plain(seen)) if as_json else _sheet(seen, loaded))
+    if as_json:
+        costs = {"models": [estimate.plain(evaluations) for estimate in estimates]} if models else {}
+        click.echo(json.dumps(_plain(seen) | costs))
+    else:
+        click.echo("\n".join([_sheet(seen, loaded), *(estimate.line(evaluations) for estimate in estimates)]))
     sys.exit(0 if seen.status == "ok" else 1)
 
 

@@ -1,0 +1,84 @@
+"""What the bandit chooses from: the built-in arms and the models of the ensemble, each with the operators it offers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from evolve.config import Config, ModelConfig
+from evolve.errors import ConfigError
+from evolve.operators import BUILTIN
+from evolve.pricing import Price
+from evolve.records import Task
+from evolve.seams import Client, Operator, Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One arm. ``client`` asks its model, and is None for an arm that needs none; ``price`` is None where none is known."""
+
+    name: str
+    operators: Mapping[str, Operator | Writer]
+    weight: float = 1.0
+    client: Client | None = None
+    price: Price | None = None
+    model: ModelConfig = field(default_factory=ModelConfig)
+
+
+def without_models(operators: Mapping[str, Operator], weights: Mapping[str, float]) -> dict[str, Arm]:
+    """Return arms of one operator each, called by the last part of the arm's name; those of weight 0 are left out.
+
+    Raises:
+        ConfigError: for a weight of an arm that is not there.
+    """
+    unknown = next((name for name, weight in weights.items() if weight > 0 and name not in operators), None)
+    if unknown is not None:
+        raise ConfigError(f"arms: {unknown!r} is no arm; known: {', '.join(operators)}; a model is given by --model")
+    return {
+        name: Arm(name, {name.rpartition("/")[2]: operators[name]}, weight)
+        for name, weight in weights.items()
+        if weight > 0
+    }
+
+
+def build(config: Config, task: Task, *, asking: bool = True) -> dict[str, Arm]:
+    """Return the arms of a run by name: those of ``config.arms``, then its models.
+
+    Args:
+        config: the resolved settings.
+        task: what is evolved.
+        asking: whether the models will be asked; a replay needs their operators only, neither keys nor prices.
+
+    Raises:
+        ConfigError: for an unknown arm, no arm at all, a model that cannot be asked, or a cap that nothing can keep.
+    """
+    arms = without_models(BUILTIN, config.arms)
+    models = {name: model for name, model in config.models.items() if model.weight > 0}
+    capped = next((name for name in ("usd", "tokens") if getattr(config.budget, name) is not None), None)
+    if asking and capped and not models:
+        raise ConfigError(f"budget.{capped} caps what models cost, and there is no model: name one with --model")
+    arms |= {name: _model(name, model, config, task, asking) for name, model in models.items()}
+    if not arms:
+        raise ConfigError("arms: none is left; give one a weight above 0, or a --model")
+    return arms
+
+
+def _model(name: str, model: ModelConfig, config: Config, task: Task, asking: bool) -> Arm:
+    """Return the arm that asks one model."""
+    from evolve import client, pricing  # what a run without models does without
+    from evolve.operators.ask import command_writers, writers
+
+    command = (model.model or name).startswith("cmd:")
+    ways = (command_writers if command else writers)(task, config.llm.prompt_tokens)
+    offered = {way: writer for way, writer in ways.items() if model.operators is None or way in model.operators}
+    if not set(offered) - {"cross", "fix"}:
+        raise ConfigError(f"models.{name!r}.operators: name at least one of {', '.join(set(ways) - {'cross', 'fix'})}")
+    if not asking:
+        return Arm(name, offered, model.weight, model=model)
+    price = pricing.known(name, model)
+    if config.budget.usd is not None and price is None:
+        keys = "price_request" if command else "price_input and price_output"
+        raise ConfigError(
+            f"no price of {name!r} is known, so budget.usd cannot be kept: set {keys} in its [models] table (0 is a price too)"
+        )
+    return Arm(name, offered, model.weight, client.make(name, model), price, model)

@@ -1,0 +1,299 @@
+"""The calls of a run: reserved and committed before they are sent, committed when they return, tried again, given up.
+
+A call waits in the queue until its arm may be asked, a worker is free, and the ledger can reserve the most that it may cost.
+Then its row is written, the loop commits, and only then does a thread send it. What returns is committed before anyone
+reads it. Every try is a row of its own, so a crash leaves at most the calls under way in doubt, each at its most.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from queue import Empty, SimpleQueue
+from random import SystemRandom
+
+from evolve.archive import Archive, request_hash
+from evolve.arms import Arm
+from evolve.budget import Budget
+from evolve.config import Config
+from evolve.pace import Pace
+from evolve.pricing import most
+from evolve.records import Attempt, Call, Prompt, Reply
+from evolve.seams import CallFailed, Stop
+
+BACK_OFF = 1.0
+"""Seconds before the second try; twice as long before each further one, up to a minute, each half to one and a half of it."""
+
+Notice = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A call in the queue: not before ``due`` (a monotonic time), and given up after ``tries`` tries in all."""
+
+    attempt: Attempt
+    call: Call
+    tries: int
+    due: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What a thread brings back: a reply, a failure, or an exception that is a mistake of ours."""
+
+    waiting: Waiting
+    outcome: Reply | CallFailed | BaseException
+    seconds: float
+
+
+class Calls:
+    """The queue and the calls under way. All methods belong to the loop's thread.
+
+    Args:
+        archive: where every try is kept; ``run`` is the run's name in it.
+        arms: whom to ask.
+        budget: the ledger.
+        config: how many workers and tries, how long a rest.
+        wake: called from a thread when a call is over.
+        say: told what a person should know: an arm that rests or ends.
+        recording: another run whose recorded replies answer equal requests at no cost.
+
+    Attributes:
+        paces: how each arm that is asked fares.
+        under_way: how many calls are.
+        broke: the cap that ended an arm because it could not be paid any more; empty while none did.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        run: str,
+        arms: Mapping[str, Arm],
+        budget: Budget,
+        config: Config,
+        *,
+        wake: Callable[[], None],
+        say: Notice,
+        recording: str | None = None,
+    ) -> None:
+        self._archive, self._run, self._arms, self._budget = archive, run, arms, budget
+        self._workers, self._llm = config.workers, config.llm
+        self._wake, self._say, self._recording = wake, say, recording
+        self._played: dict[str, int] = {}
+        self._queue: list[Waiting] = []
+        self._opened: list[Waiting] = []
+        self._returned: SimpleQueue[Returned] = SimpleQueue()
+        self._random = SystemRandom()
+        self._clients = {name: arm.client for name, arm in arms.items() if arm.client is not None}
+        self.paces = {
+            name: Pace(arms[name].model, config.workers, config.llm.rest, config.llm.tries) for name in self._clients
+        }
+        self.under_way = 0
+        self.broke = ""
+
+    # ------------------------------------------------------------------ what the loop asks
+
+    @property
+    def waiting(self) -> list[Attempt]:
+        """The attempts whose next call has not been sent."""
+        return [waiting.attempt for waiting in self._queue]
+
+    def barred(self) -> tuple[str, ...]:
+        """Return the arms that cannot be asked now: resting or ended."""
+        now = time.monotonic()
+        return tuple(name for name, pace in self.paces.items() if pace.ended or pace.until > now)
+
+    def ended(self) -> str:
+        """Return why no model can ever be asked again; empty while one can."""
+        if not self.paces or any(not pace.ended for pace in self.paces.values()):
+            return ""
+        return "; ".join(f"{name}: {pace.ended}" for name, pace in self.paces.items())
+
+    def delay(self) -> float:
+        """Return the seconds until a call of the queue may become due; at most one, so that clocks and caps are looked at."""
+        now = time.monotonic()
+        return min([1.0, *(max(waiting.due - now, 0.01) for waiting in self._queue)])
+
+    # ------------------------------------------------------------------ a call's way
+
+    def ask(self, attempt: Attempt, turn: int, prompt: Prompt, tries: int = 0) -> None:
+        """Queue the next call of an attempt, of which ``tries`` are in the archive already."""
+        arm = self._arms[attempt.proposal.arm]
+        client = self._clients[arm.name]
+        dollars, tokens = most(prompt, client.max_tokens, arm.price)
+        parameters = client.parameters(prompt)
+        call = Call(attempt.proposal.number, turn, tries, arm.name, prompt, parameters, dollars, tokens)
+        self._queue.append(Waiting(attempt, call, tries + self._llm.tries))
+
+    def open(self) -> list[tuple[Attempt, Reply | Stop]]:
+        """Reserve and store the calls that may be sent now, part of the caller's transaction.
+
+        Returns:
+            What is known without sending: recorded replies, and the end of attempts that nothing is left to pay for.
+        """
+        known: list[tuple[Attempt, Reply | Stop]] = []
+        now, queue, self._queue = time.monotonic(), self._queue, []
+        for waiting in queue:
+            outcome = self._recorded(waiting.call) or self._open(waiting, now)
+            if outcome is not None:
+                known.append((waiting.attempt, outcome))
+        return known
+
+    def _open(self, waiting: Waiting, now: float) -> Stop | None:
+        """Open one call, or put it back; a Stop if it can never be sent."""
+        call, pace = waiting.call, self.paces[waiting.call.arm]
+        if pace.ended:
+            return Stop("draft", f"{call.arm} has ended: {pace.ended}")
+        wait = pace.wait(now, call.tokens)
+        if waiting.due > now or self.under_way >= self._workers or wait is None or wait > 0:
+            waiting.due = max(waiting.due, now + (wait or 0.0))
+            self._queue.append(waiting)
+        elif self._budget.hold(call.dollars, call.tokens):
+            self._archive.opened(self._run, call)
+            self._opened.append(waiting)
+            self.under_way += 1
+            pace.sent(now, call.tokens)
+        elif self._budget.affords(call.dollars, call.tokens):
+            self._queue.append(waiting)  # what calls under way do not use is set free when they return
+        else:
+            self.broke = self._budget.short(call.dollars)
+            self._end(call.arm, f"what is left of the budget does not pay for another call ({_price(call)})")
+            return Stop("draft", f"{call.arm} has ended: {pace.ended}")
+        return None
+
+    def send(self) -> None:
+        """Send what `open` stored, each call on a thread of its own: the loop has committed."""
+        opened, self._opened = self._opened, []
+        for waiting in opened:
+            threading.Thread(
+                target=self._send, args=(waiting,), name=f"call to {waiting.call.arm}", daemon=True
+            ).start()
+
+    def _send(self, waiting: Waiting) -> None:
+        """Ask once; runs on a thread."""
+        began = time.monotonic()
+        outcome: Reply | BaseException
+        try:
+            outcome = self._clients[waiting.call.arm].send(waiting.call.prompt)
+        except BaseException as error:  # noqa: BLE001 - carried to the loop's thread, which raises what is no CallFailed
+            outcome = error
+        self._returned.put(Returned(waiting, outcome, time.monotonic() - began))
+        self._wake()
+
+    def collect(self) -> list[tuple[Attempt, Reply | Stop]]:
+        """Store and commit what has returned, and return the replies, and the ends of attempts given up."""
+        returned: list[Returned] = []
+        while True:
+            try:
+                returned.append(self._returned.get_nowait())
+            except Empty:
+                break
+        known: list[tuple[Attempt, Reply | Stop]] = []
+        if returned:
+            with self._archive.transaction():
+                for back in returned:
+                    outcome = self._settle(back)
+                    if outcome is not None:
+                        known.append((back.waiting.attempt, outcome))
+        return known
+
+    # ------------------------------------------------------------------ how a call ends
+
+    def _settle(self, back: Returned) -> Reply | Stop | None:
+        call, pace = back.waiting.call, self.paces[back.waiting.call.arm]
+        self.under_way -= 1
+        pace.returned()
+        if isinstance(back.outcome, CallFailed):
+            return self._failed(back, back.outcome)
+        if isinstance(back.outcome, BaseException):
+            raise back.outcome
+        price, most = self._arms[call.arm].price, self._clients[call.arm].max_tokens
+        reply = replace(back.outcome, seconds=back.seconds, dollars=price and price.of(back.outcome, call.prompt, most))
+        tokens = call.tokens
+        if reply.input_tokens is not None and reply.output_tokens is not None:
+            tokens = reply.input_tokens + reply.output_tokens
+        self._archive.replied(self._run, call, reply, tokens)
+        self._charge(back, reply.dollars, tokens)
+        if pace.succeeded():
+            self._say(f"{call.arm} answers again")
+            self._archive.arm_state(self._run, call.arm, "ready", "")
+        return reply
+
+    def _failed(self, back: Returned, failure: CallFailed) -> Stop | None:
+        """Store a try without a reply, and queue the next one or give the attempt up."""
+        waiting, call, now = back.waiting, back.waiting.call, time.monotonic()
+        dollars, tokens = (call.dollars, call.tokens) if failure.charged else (0.0, 0)
+        self._archive.failed(
+            self._run,
+            call,
+            failure.reason,
+            status=failure.status,
+            dollars=dollars,
+            tokens=tokens,
+            uncertain=failure.charged,
+            seconds=back.seconds,
+        )
+        self._charge(back, dollars, tokens)
+        pace = self.paces[call.arm]
+        if failure.permanent:
+            self._end(call.arm, failure.reason)
+            return Stop("draft", failure.reason)
+        if failure.retry_after is not None:
+            pace.pause(now, failure.retry_after)
+        rest = pace.failed(now)
+        if rest:
+            self._say(f"{call.arm} rests for {rest:.0f} s after failing again and again: {failure.reason}")
+            self._archive.arm_state(self._run, call.arm, "resting", failure.reason)
+        made = call.tries + 1
+        if made >= waiting.tries:
+            return Stop("draft", f"no reply after {self._llm.tries} tries: {failure.reason}")
+        wait = min(BACK_OFF * 2.0 ** (self._llm.tries - (waiting.tries - made) - 1), 60.0) * self._random.uniform(
+            0.5, 1.5
+        )
+        again = Waiting(
+            waiting.attempt, replace(call, tries=made), waiting.tries, now + max(wait, failure.retry_after or 0.0)
+        )
+        self._queue.append(again)
+        return None
+
+    def _charge(self, back: Returned, dollars: float | None, tokens: int) -> None:
+        """Turn what was reserved for a call into what it cost, in the ledger and in its attempt."""
+        attempt, call = back.waiting.attempt, back.waiting.call
+        self._budget.settle((call.dollars or 0.0, call.tokens), (dollars or 0.0, tokens))
+        attempt.dollars += dollars or 0.0
+        attempt.tokens += tokens
+        attempt.seconds += back.seconds
+
+    def _end(self, arm: str, reason: str) -> None:
+        """Never ask ``arm`` again in this sitting."""
+        if not self.paces[arm].ended:
+            self.paces[arm].ended = reason
+            self._say(f"{arm} has ended: {reason}")
+            self._archive.arm_state(self._run, arm, "ended", reason)
+
+    def drop(self) -> list[Attempt]:
+        """Empty the queue and return its attempts: they stay asked for, and a resume goes on with them."""
+        dropped, self._queue = self._queue, []
+        return [waiting.attempt for waiting in dropped]
+
+    def _recorded(self, call: Call) -> Reply | None:
+        """Return what the recording answers to an equal request, its next answer each time; stored as the run's own."""
+        if self._recording is None:
+            return None
+        request = request_hash(call.prompt, call.parameters)
+        place = self._played.get(request, 0)
+        reply = self._archive.recorded_reply(self._recording, request, place)
+        if reply is None:
+            return None
+        self._played[request] = place + 1
+        free = replace(reply, dollars=0.0, seconds=0.0)
+        self._archive.replied(self._run, call, free, 0, replayed=True)
+        return free
+
+
+def _price(call: Call) -> str:
+    """Return the most that a call may cost, for people."""
+    tokens = f"up to {call.tokens} tokens"
+    return tokens if call.dollars is None else f"{tokens}, ${call.dollars:.4g}"
