@@ -60,11 +60,12 @@ class Replies(Database):
 
     def opened(self, run: str, call: Call) -> None:
         """Store a call before it is sent, with the most that it may cost, which counts until it is closed."""
+        prompt = prompt_hash(call.prompt)
         with self.transaction():
             self._insert(
                 "prompts",
                 "hash",
-                hash=prompt_hash(call.prompt),
+                hash=prompt,
                 messages=canonical(_messages(call.prompt)),
                 begin=clean(call.prompt.begin),
                 stop=canonical(list(call.prompt.stop)),
@@ -81,7 +82,7 @@ class Replies(Database):
                 dollars=call.dollars,
                 tokens=call.tokens,
                 opened_at=time.time(),
-                prompt=prompt_hash(call.prompt),
+                prompt=prompt,
                 template=clean(call.prompt.template),
                 request=request_hash(call.prompt, call.parameters),
                 parameters=canonical(dict(call.parameters)),
@@ -191,9 +192,11 @@ class Replies(Database):
 
     def _close(self, sql: str, run: str, call: Call, columns: Mapping[str, object]) -> None:
         """Store how a call ended, making its row where `opened` was not called."""
+        row = {**_key(run, call), "now": time.time(), **columns}
         with self.transaction():
-            self.opened(run, call)
-            self._run(sql, {**_key(run, call), "now": time.time(), **columns})
+            if not self._run(sql, row).rowcount:
+                self.opened(run, call)
+                self._run(sql, row)
 
 
 def _key(run: str, call: Call) -> dict[str, object]:
