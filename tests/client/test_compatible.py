@@ -23,6 +23,7 @@ from evolve.testing.server import ScriptedServer
 PROMPT = Prompt((Message("system", "You write code."), Message("user", "Größer, please.")))
 BEGUN = Prompt((Message("user", "Write it."),), begin="```python\ndef f():\n", stop=("```",))
 TIMEOUT = 1.0
+Said = tuple[int, dict[str, str], bytes]
 
 
 def client(server: ScriptedServer, **settings: object) -> Client:
@@ -119,7 +120,7 @@ def test_the_parameters_told_are_those_the_server_received() -> None:
     with ScriptedServer("fine") as server:
         asked = client(server, **settings)
         for prompt in (PROMPT, BEGUN):
-            told = asked.parameters(prompt)
+            told = dict(asked.parameters(prompt))
             assert json.loads(json.dumps(told)) == told
             asked.send(prompt)
             received = dict(server.requests[-1].body)
@@ -166,8 +167,12 @@ class TestTheBeginning:
 
     def test_a_server_that_refuses_it_is_not_given_one_again(self) -> None:
         said = "Assistant response prefill is incompatible with enable_thinking."
-        error = (400, {}, json.dumps({"error": {"code": 400, "message": said}}).encode())
-        fine = (200, {}, json.dumps({"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}).encode())
+        error: Said = (400, {}, json.dumps({"error": {"code": 400, "message": said}}).encode())
+        fine: Said = (
+            200,
+            {},
+            json.dumps({"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}).encode(),
+        )
         with Raw([error, fine]) as server:
             asked = make(f"openai/m@{server.url}", ModelConfig(timeout=TIMEOUT))
             first = failed(asked, BEGUN)
@@ -184,7 +189,7 @@ class TestTheBeginning:
 class Raw:
     """A server that says the given bytes, one answer per connection, the last for ever."""
 
-    def __init__(self, answers: list[tuple[int, dict[str, str], bytes] | bytes], drip: float = 0.0) -> None:
+    def __init__(self, answers: list[Said | bytes], drip: float = 0.0) -> None:
         import threading
 
         self._answers, self._drip = answers, drip
@@ -230,7 +235,7 @@ class Raw:
         while len(body) < length:
             body += connection.recv(65536)
 
-    def _say(self, connection: socket.socket, answer: tuple[int, dict[str, str], bytes] | bytes) -> None:
+    def _say(self, connection: socket.socket, answer: Said | bytes) -> None:
         if isinstance(answer, bytes):
             for at in range(len(answer)) if self._drip else [slice(None)]:
                 connection.sendall(answer[at : at + 1] if isinstance(at, int) else answer)
@@ -241,7 +246,7 @@ class Raw:
         connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
 
 
-def raw(*answers: tuple[int, dict[str, str], bytes] | bytes, drip: float = 0.0) -> Raw:
+def raw(*answers: Said | bytes, drip: float = 0.0) -> Raw:
     return Raw(list(answers), drip)
 
 
