@@ -14,6 +14,7 @@ free one, or free arms would win by being free.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from statistics import median
@@ -62,7 +63,7 @@ def gain(
     return min(better / progress, 1.0) if better > 0 and progress > 0 else 0.0
 
 
-class Arms:
+class Arms(ABC):
     """What the bandits share: the record of each operator of each arm, pulls counted at ask, rewards discounted at tell.
 
     Args:
@@ -108,9 +109,9 @@ class Arms:
         known = {operator: self.records[arm].get(operator, Record()) for operator in operators}
         return arm, self._choose(standings(known, OPERATORS, prices, _operator_reward), rng)
 
-    def _choose(self, standings: Mapping[str, Standing], rng: Random) -> str:
+    @abstractmethod
+    def _choose(self, among: Mapping[str, Standing], rng: Random) -> str:
         """Return one of the names."""
-        raise NotImplementedError
 
     def pull(self, arm: str, operator: str) -> None:
         """Count an attempt. An arm that is no longer configured is left out, as its rows are on resume."""
@@ -170,8 +171,8 @@ def _operator_reward(record: Record) -> float:
 class Fixed(Arms):
     """By weights, whatever is achieved."""
 
-    def _choose(self, standings: Mapping[str, Standing], rng: Random) -> str:
-        return rng.choices(list(standings), [standing.weight for standing in standings.values()])[0]
+    def _choose(self, among: Mapping[str, Standing], rng: Random) -> str:
+        return rng.choices(list(among), [standing.weight for standing in among.values()])[0]
 
 
 class Thompson(Arms):
@@ -180,12 +181,12 @@ class Thompson(Arms):
     A low price multiplies what was shown and not the whole draw: see the head of this module.
     """
 
-    def _choose(self, standings: Mapping[str, Standing], rng: Random) -> str:
+    def _choose(self, among: Mapping[str, Standing], rng: Random) -> str:
         def drawn(of: Standing) -> float:
             rate = rng.betavariate(1 + of.reward, 1 + max(of.spent - of.reward, 0.0))
             return rate / of.dear if of.dear >= 1 else rate + of.rate * (1 / of.dear - 1)
 
-        return max(standings, key=lambda name: drawn(standings[name]))
+        return max(among, key=lambda name: drawn(among[name]))
 
 
 class UpperConfidence(Arms):
@@ -197,21 +198,21 @@ class UpperConfidence(Arms):
     hundreds, a bound on what an evaluation earns must count evaluations.
     """
 
-    def _choose(self, standings: Mapping[str, Standing], rng: Random) -> str:
+    def _choose(self, among: Mapping[str, Standing], rng: Random) -> str:
         """Return one never pulled if there is one, else that of the highest bound; ties by chance."""
-        fresh = [name for name, standing in standings.items() if standing.spent == 0]
+        fresh = [name for name, standing in among.items() if standing.spent == 0]
         if fresh:
             return rng.choice(fresh)
-        total = math.log(1 + sum(standing.spent for standing in standings.values()))
-        top = max(standing.rate / standing.dear for standing in standings.values())
-        mean = sum(standing.weight for standing in standings.values()) / len(standings)
+        total = math.log(1 + sum(standing.spent for standing in among.values()))
+        top = max(standing.rate / standing.dear for standing in among.values())
+        mean = sum(standing.weight for standing in among.values()) / len(among)
 
         def bound(of: Standing) -> float:
             exploit = of.rate / of.dear / top if top > 0 else 0.0
             explore = self._config.exploration * of.weight / mean * math.sqrt(2 * total / max(of.spent, 1.0))
             return exploit + explore * min(1.0, 1 / of.dear)
 
-        return max(standings, key=lambda name: (bound(standings[name]), rng.random()))
+        return max(among, key=lambda name: (bound(among[name]), rng.random()))
 
 
 BANDITS: Mapping[str, Callable[[Mapping[str, float], BanditConfig, Priors], Bandit]] = {
