@@ -287,7 +287,7 @@ class Prompts:
         return Shown(program.score, program.status, tuple(self._measured(program)), tuple(files))
 
     def _measured(self, program: Program) -> Iterator[Measured]:
-        for name, value in program.metrics.items():
+        for name, value in sorted(program.metrics.items()):
             metric = self.task.metrics.get(name, Metric(name))
             yield Measured(name, value, metric.unit, metric.direction)
 

@@ -68,7 +68,7 @@ def rendered(task: Task, name: str, *, tokens: int = 12000, score: float | None 
     parent = given_.program(task, score=score)
     other = given_.program(task, "o", 2.636, changed={"0.1": "0.2", "0.5": "0.25", "return n": "return n + 1"})
     worse = given_.program(task, "w", 1.5, changed={"0.1": "0.3", "0.5": "0.75", "return n": "return 2 * n"})
-    form = {"diff": forms.edits(parent), "command": forms.FOLDER}.get(name) or forms.rewrite(task, parent, other)
+    form = {"diff": forms.EDITS, "command": forms.FOLDER}.get(name) or forms.rewrite(task, parent, other)
     partner = other if name == "cross" else None
     job = given_.proposal(parent, other, worse)
     return Prompts(task, tokens).render(name, job, given_.background(parent), form, partner)
@@ -109,7 +109,7 @@ def test_text_of_programs_cannot_break_out(one: Task) -> None:
         evaluation=Evaluation("ok", 1.0, feedback=HOSTILE),
         tried=(Tried(1, "a", "diff", "crash", HOSTILE, HOSTILE),),
     )
-    prompt = Prompts(one, 12000).render("diff", given_.proposal(parent), seen, forms.edits(parent))
+    prompt = Prompts(one, 12000).render("diff", given_.proposal(parent), seen, forms.EDITS)
     agrees("diff-hostile", prompt)
     text = prompt.messages[1].text
     assert "<|" not in text
@@ -200,8 +200,8 @@ def test_notes_are_shown_unless_switched_off(one: Task) -> None:
     (folder / "data.csv").write_text("unseen")
     parent = given_.program(one)
     job, seen = given_.proposal(parent), given_.background(parent)
-    with_notes = Prompts(one, 3000).render("diff", job, seen, forms.edits(parent)).messages[0].text
-    without = Prompts(one, 3000, knowledge=False).render("diff", job, seen, forms.edits(parent)).messages[0].text
+    with_notes = Prompts(one, 3000).render("diff", job, seen, forms.EDITS).messages[0].text
+    without = Prompts(one, 3000, knowledge=False).render("diff", job, seen, forms.EDITS).messages[0].text
     assert with_notes.index("Corners first.") < with_notes.index("Hexagons.")
     assert tokens(with_notes) - tokens(without) < 3000 * 0.25 + 50
     assert "Corners" not in without
@@ -275,7 +275,7 @@ def test_the_least_useful_is_dropped_first(files: Task) -> None:
     for most in range(2500, 0, -10):
         ours.tokens = most
         try:
-            prompt = ours.render("diff", job, seen, forms.edits(parent))
+            prompt = ours.render("diff", job, seen, forms.EDITS)
         except Stop as stop:
             ended = stop
             break
@@ -307,7 +307,7 @@ def test_errors_and_output_keep_their_ends(one: Task) -> None:
 
 def test_rendering_takes_about_a_millisecond(one: Task) -> None:
     parent = given_.program(one)
-    ours, job, seen, form = Prompts(one, 12000), given_.proposal(parent), given_.background(parent), forms.edits(parent)
+    ours, job, seen, form = Prompts(one, 12000), given_.proposal(parent), given_.background(parent), forms.EDITS
     times = []
     for _ in range(20):
         start = time.perf_counter()

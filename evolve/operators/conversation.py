@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evolve import wording
+from evolve.operators import forms
 from evolve.patch import PatchError, apply_edits, apply_rewrite, describe
 from evolve.prompt import Form, Prompts
 from evolve.records import Background, Draft, Program, Proposal, Reply, Sources, Task
@@ -55,8 +56,12 @@ def _child(reply: Reply, form: Form, parent: Program, task: Task) -> Draft:
 
 def _sources(reply: Reply, form: Form, parent: Program, task: Task) -> Sources:
     cut = reply.finish == "length"
-    if form.kind == "edits":
-        if cut:  # what is there may be half of the changes, each of them whole
-            raise PatchError("it was cut off at the limit of tokens; write less")
-        return apply_edits(parent.sources, reply.text, task.language)
-    return apply_rewrite(parent.sources, reply.text, task.language, cut=cut)
+    try:
+        if form.kind == "edits":
+            return apply_edits(parent.sources, reply.text, task.language, cut=cut)
+        text = forms.closed(reply.text, form) if reply.finish == "stop" else reply.text
+        return apply_rewrite(parent.sources, text, task.language, cut=cut)
+    except PatchError:
+        if cut:  # whatever else is wrong with it comes of that
+            raise PatchError("it was cut off at the limit of tokens; write less") from None
+        raise

@@ -21,4 +21,4 @@ class Diff:
         Raises:
             Stop: when they cannot be made, even when asked for again.
         """
-        return converse(self._prompts, "diff", forms.edits(proposal.parent), proposal, task, background)
+        return converse(self._prompts, "diff", forms.EDITS, proposal, task, background)

@@ -26,7 +26,7 @@ class Fix:
             Stop: when the replies cannot be used.
         """
         parent = proposal.parent
-        form = forms.edits(parent) if _evolvable(parent.sources) > LONG else forms.rewrite(task, parent)
+        form = forms.EDITS if _evolvable(parent.sources) > LONG else forms.rewrite(task, parent)
         return converse(self._prompts, "fix", form, proposal, task, background)
 
 

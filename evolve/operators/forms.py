@@ -7,12 +7,7 @@ from evolve.prompt import Form
 from evolve.records import Program, Task
 
 FOLDER = Form("folder")
-
-
-def edits(parent: Program) -> Form:
-    """Return the form of SEARCH/REPLACE blocks, which begins with the first, or the name of the first file."""
-    editable = [cut for cut in blocks.segments(parent.sources).values() if any(part.evolvable for part in cut)]
-    return Form("edits", begin="<<<<<<< SEARCH\n" if len(editable) == 1 else "### FILE")
+EDITS = Form("edits", begin="<<<<<<< SEARCH\n")
 
 
 def rewrite(task: Task, *programs: Program) -> Form:
@@ -37,3 +32,16 @@ def rewrite(task: Task, *programs: Program) -> Form:
         return Form("rewrite", fence)
     start, end = cut[places[0] - 1].text.splitlines()[-1], cut[places[0] + 1].text.splitlines()[0]
     return Form("rewrite", fence, mark=True, begin=f"{begin}{start}\n", stop=(end.strip(),))
+
+
+def closed(text: str, form: Form) -> str:
+    """Return a reply of ``form`` that its model ended, with the mark that is missing where that itself was the end.
+
+    A model that closed its code without the mark is taken to have left out the marks, as one may.
+    """
+    before, start, after = text.rpartition(blocks.START)
+    if not form.mark or not start or blocks.END in after:
+        return text
+    if any(len(line.strip()) >= len(form.fence) and not line.strip().strip("`") for line in after.splitlines()):
+        return before[: before.rfind("\n") + 1] + after.partition("\n")[2]
+    return f"{text.rstrip()}\n{form.stop[0]}\n{form.fence}\n"

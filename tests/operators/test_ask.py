@@ -105,6 +105,12 @@ def test_the_idea_may_come_first_where_no_beginning_was_taken(task: Task) -> Non
     assert draft.sources == {"initial.py": CHILD["full"]}
 
 
+def test_code_closed_without_its_last_mark_is_whole(task: Task) -> None:
+    for more in ("", "\nIt is better.\n"):
+        _, draft = follow(write(task, "full"), f"```python\n{BLOCK}```\n{more}")
+        assert draft.sources == {"initial.py": CHILD["full"]}
+
+
 def test_a_file_without_marks_is_rewritten_whole(tmp_path: Path) -> None:
     task = prompts.task(tmp_path / "plain", {"initial.py": PLAIN}, minimize=True)
     asked, draft = follow(write(task, "full"), "```python\ndef predict(x):\n    return x\n")
