@@ -202,9 +202,12 @@ def edited(rng: Random, shape: Shape, old: list[list[str]], new: list[list[str]]
     while end < min(len(before), len(after)) - start and before[-1 - end] == after[-1 - end]:
         end += 1
     around = rng.randint(0, 4)
-    first, last = max(start - around, 0), max(end - around, 0)
-    search = before[first : len(before) - last]
-    replacement = after[first : len(after) - last]
+    while True:
+        first, last = max(start - around, 0), max(end - around, 0)
+        search, replacement = before[first : len(before) - last], after[first : len(after) - last]
+        if around > len(before) or (any(line.strip() for line in search) and _once(search, before)):
+            break
+        around += 1
     shift = rng.choice(("", "", "", "  ", "\t"))
     signs = rng.choice((7, 7, 7, 7, 5, 6, 9))
     block = [
@@ -215,6 +218,11 @@ def edited(rng: Random, shape: Shape, old: list[list[str]], new: list[list[str]]
         ">" * signs + rng.choice((" REPLACE", " REPLACE", "REPLACE", " REPLACE  ")),
     ]
     return decorated(rng, shape, block, fenced=rng.random() < 0.5)
+
+
+def _once(search: Sequence[str], lines: Sequence[str]) -> bool:
+    wanted, text = ("\n" + "\n".join(line.strip() for line in some) + "\n" for some in (search, lines))
+    return text.find(wanted) == text.rfind(wanted)
 
 
 def rewritten(rng: Random, shape: Shape, old: list[list[str]], new: list[list[str]]) -> str:

@@ -22,9 +22,10 @@ from evolve.patch.lines import File, Part, PatchError, files, finish, marked, sh
 from evolve.patch.matching import Shift, find, find_shifted
 from evolve.records import Sources
 
-_OPEN = re.compile(r"[ \t]*<{5,9}(?!<)")
-_CLOSE = re.compile(r"[ \t]*>{5,9}(?!>)")
+_OPEN = re.compile(r"[ \t]*<{5,9}[ \t]*(?:(?:SEARCH|ORIGINAL|OLD)\b.*)?$", re.IGNORECASE | re.DOTALL)
+_CLOSE = re.compile(r"[ \t]*>{5,9}[ \t]*(?:(?:REPLACE|UPDATED|NEW|END)\b.*)?$", re.IGNORECASE | re.DOTALL)
 _DIVIDER = re.compile(r"[ \t]*={5,9}(?:[ \t]+(?:REPLACE|WITH)\b.*|[ \t]*)$", re.IGNORECASE)
+_BEFORE_TITLE = re.compile(r"\"\"\"|\'\'\'|/\*+|//|#")
 _TITLE = re.compile(r"[^\W_][\w ,:'-]*")
 _MOST_BLOCKS = 300
 _MOST_DIVIDERS = 16
@@ -169,7 +170,11 @@ class _Finder:
             raise self.block.wrong("it has too many lines like =======; make several smaller blocks")
         if len(dividers) == 1:
             return self._located(dividers[0], self._places(dividers[0]))
-        fitting = [(at, places) for at in dividers if self._plain(at, dividers) and (places := self._places(at))]
+        fitting = [
+            (at, places)
+            for at in dividers
+            if self._plain(at, dividers) and (places := self._places(at)) and not self._divided(at, places)
+        ]
         if len(fitting) == 1:
             return self._located(*fitting[0])
         which = (
@@ -178,21 +183,33 @@ class _Finder:
         raise self.block.wrong(f"{which}; choose lines without such a line, or repeat them exactly")
 
     def _plain(self, divider: int, dividers: Sequence[int]) -> bool:
-        """Return whether all other lines like a divider underline a title, as such a line in a text does."""
+        """Return whether all other lines like a divider underline a title, or stand in the parent as they do here."""
         body = self.block.body
         for at in dividers:
             above = body[at - 1].strip() if at and at - 1 != divider else ""
+            title = _BEFORE_TITLE.split(above)[-1].strip()
             signs = len(body[at].strip())
-            titled = _TITLE.fullmatch(above) and signs - 2 <= len(above) <= signs
-            if at != divider and not titled and not self._occurs(above, body[at]):
+            titled = _TITLE.fullmatch(title) and signs - 2 <= len(title) <= signs
+            if at != divider and not titled and (above, body[at].strip()) not in self._underlined():
                 return False
         return True
 
-    def _occurs(self, above: str, line: str) -> bool:
-        pair = [above, line.strip()]
-        return bool(above) and any(
-            find_shifted(pair, part.lines, 1) for file in self.files for part in file.parts if part.evolvable
-        )
+    def _underlined(self) -> set[tuple[str, str]]:
+        return {
+            (above.strip(), line.strip())
+            for file in self.files
+            for part in file.parts
+            for above, line in pairwise(part.lines)
+            if above.strip() and _DIVIDER.match(line)
+        }
+
+    def _divided(self, divider: int, places: Sequence[_Place]) -> bool:
+        """Return whether a line like a divider follows the place in the parent, so that the block's may be that line."""
+        for place in places:
+            lines, stop = self._part(place).lines, place.start + divider
+            if stop < len(lines) and _DIVIDER.match(lines[stop]):
+                return True
+        return False
 
     def _places(self, divider: int) -> list[_Place]:
         search = self.block.body[:divider]
@@ -226,7 +243,7 @@ class _Finder:
         [place] = places
         part = self._part(place)
         stop = len(part.lines) if empty else place.start + len(search)
-        if stop < len(part.lines) and _DIVIDER.match(part.lines[stop]):
+        if not empty and self._divided(divider, places):
             raise self.block.wrong(
                 f"a line {shown(part.lines[stop])} follows the SEARCH lines in {place.path}, so that it is not clear "
                 "which is the divider; take more lines into SEARCH"

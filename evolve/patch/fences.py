@@ -39,11 +39,12 @@ class Fence:
         return self.sign == opening.sign and self.length >= opening.length
 
     def content(self, lines: Sequence[str], stop: int) -> tuple[str, ...]:
-        """Return the lines after this one up to ``stop``, without the fence's own indentation."""
-        inside = lines[self.at + 1 : stop]
-        if not self.indent:
-            return tuple(inside)
-        return tuple(line[min(self.indent, len(line) - len(line.lstrip(" "))) :] for line in inside)
+        """Return the lines after this one up to ``stop``, without the fence's own indentation if they all have it."""
+        inside = tuple(lines[self.at + 1 : stop])
+        margin = " " * self.indent
+        if margin and all(line.startswith(margin) for line in inside if line.strip()):
+            return tuple(line.removeprefix(margin) for line in inside)
+        return inside
 
 
 def fence(line: str, at: int = 0) -> Fence | None:

@@ -13,11 +13,15 @@ _TABS = (4, 2, 8, 3, 1)
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """How text is to be indented so that it fits a place: ``gap`` more columns, a tab being ``tab`` of them.
+    """How text is to be indented so that it fits a place.
 
-    ``seen`` are the indentations whose counterpart is known.
+    ``less`` and ``more`` are taken from and put before each indentation, where every line of the text allows it, and
+    are None where that does not explain the place. Else ``gap`` more columns, a tab being ``tab`` of them; ``seen`` are the
+    indentations whose counterpart is known.
     """
 
+    less: str | None
+    more: str | None
     seen: Mapping[str, str]
     gap: int
     tab: int
@@ -25,6 +29,9 @@ class Shift:
 
     def apply(self, lines: Sequence[str]) -> list[str] | None:
         """Return the lines indented for the place, or None if one would begin left of the margin."""
+        less, more = self.less, self.more
+        if less is not None and more is not None and all(line.startswith(less) for line in lines if line.strip()):
+            return [more + line[len(less) :] if line.strip() else line for line in lines]
         shifted = []
         for line in lines:
             before = _indent(line)
@@ -76,11 +83,23 @@ def _shift(search: Sequence[str], window: Sequence[str], tabs: bool) -> Shift | 
         gaps = {_width(there, tab) - _width(here, tab) for here, there in pairs}
         if len(gaps) == 1:
             fitting.append((gaps.pop(), tab))
-    if not fitting:
+    less, more = _prefixes(pairs)
+    if not fitting and less is None:
         return None
-    gap, tab = next((pair for pair in fitting if pair[0] == 0), fitting[0])
+    gap, tab = next((pair for pair in fitting if pair[0] == 0), fitting[0] if fitting else (0, _TABS[0]))
     indented = [there for _, there in pairs if there]
-    return Shift(dict(reversed(pairs)), gap, tab, any("\t" in there for there in indented) if indented else tabs)
+    tabbed = any("\t" in there for there in indented) if indented else tabs
+    return Shift(less, more, dict(reversed(pairs)), gap, tab, tabbed)
+
+
+def _prefixes(pairs: Sequence[tuple[str, str]]) -> tuple[str | None, str | None]:
+    """Return what to take from the front of the first of each pair and what to put there, to get the second."""
+    here, there = pairs[0]
+    less = here.removesuffix(there) if here.endswith(there) else ""
+    more = there.removesuffix(here) if there.endswith(here) else ""
+    if all(h.startswith(less) and more + h[len(less) :] == t for h, t in pairs):
+        return less, more
+    return None, None
 
 
 def _indent(line: str) -> str:

@@ -89,10 +89,17 @@ class _Reading:
         found = self._fenced()
         if not found:
             raise PatchError(f"there is no code in the reply; {_LONGER}")
-        if not any(code.parts for code in found):
-            wrapped = [code for code in found if code.info.lower() in _WRAPPERS and fences(code.lines)]
-            if len(wrapped) == 1 and wrapped[0].closed:
-                return _Reading(wrapped[0].lines, self.files, self.language, self.cut).chosen()
+        [outer, *others] = found
+        if (
+            not others
+            and outer.parts is None
+            and outer.closed
+            and outer.info.lower() in _WRAPPERS
+            and fences(outer.lines)
+        ):
+            inner = _Reading(outer.lines, self.files, self.language, self.cut).chosen()
+            if all(code.closed for code in inner):
+                return inner
         paths = [path for path in self.targets if any(code.path == path for code in found)]
         if not paths:
             raise PatchError(f"write ### FILE and the path above the code of each file ({', '.join(self.targets)})")
