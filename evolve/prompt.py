@@ -173,7 +173,7 @@ class Prompts:
         self._environment.filters.update(wording.FILTERS)
         self._digest = cache(self._hashed)
         cut = blocks.segments(task.initial)
-        editable = [path for path, parts in cut.items() if any(part.evolvable for part in parts)]
+        editable = [path for path, parts in sorted(cut.items()) if any(part.evolvable for part in parts)]
         self._frozen = tuple(sorted(set(cut) - set(editable), key=lambda path: (-len(task.initial[path]), path)))
         self._fixed: Mapping[str, Any] = {
             "task": task,
@@ -280,7 +280,7 @@ class Prompts:
     def _shown(self, program: Program, *, whole: bool, without: tuple[str, ...] = ()) -> Shown:
         """Return a program for a prompt: all of it, or only what may change, since the rest is the parent's."""
         files = []
-        for path, parts in blocks.segments(program.sources).items():
+        for path, parts in sorted(blocks.segments(program.sources).items()):
             text = "".join(part.text for part in parts if whole or part.evolvable)
             if text and path not in without:
                 files.append(File(path, LANGUAGES.get(Path(path).suffix.lower(), ""), text))
