@@ -91,7 +91,10 @@ def read(stream: BinaryIO) -> Request | None:
         headers[name.strip().lower()] = value.strip()
     if "transfer-encoding" in headers:
         raise Unreadable(411, "a body needs its length")
-    length = int(headers.get("content-length", "0"))
+    told = headers.get("content-length", "0")
+    if not told.isdecimal():
+        raise Unreadable(400, "the length of the body cannot be read")
+    length = int(told)
     data = stream.read(length) if length else b""
     if len(data) < length:
         return None

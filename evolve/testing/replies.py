@@ -50,6 +50,8 @@ def made_of(answer: Answer, request: Request, *, prefill: bool, fault: Fault | N
     said = _spoilt(replace(answer, text=_ended(answer.text, request, prefill)), fault)
     if limit is not None and fault != "huge":
         said = _cut(said, limit)
+    if fault == "bytes":
+        said = replace(said, text=said.text[:1] + _BAD + said.text[1:])
     refusal = REFUSAL if fault == "refusal" else None
     took = tokens.prompt(request.messages)
     thought = tokens.count(said.reasoning)
@@ -132,8 +134,6 @@ def _ended(text: str, request: Request, prefill: bool) -> str:
 def _spoilt(answer: Answer, fault: Fault | None) -> Answer:
     if fault == "huge":
         return replace(answer, text=(answer.text + "\n").ljust(HUGE, "#")[:HUGE])
-    if fault == "bytes":
-        return replace(answer, text=answer.text[:1] + _BAD + answer.text[1:])
     if fault in ("empty", "null", "refusal"):
         return replace(answer, text="", reasoning="")
     if fault == "reasoning":

@@ -217,7 +217,7 @@ class ScriptedServer(Listener):
             return False
         if fault == "drip":
             connection.sendall(response(200, b"", length=1 << 40))
-            for _ in range(int(self._patience / self._drip)):
+            for _ in range(round(self._patience / self._drip)):
                 connection.sendall(b" ")  # JSON may begin with any amount of it
                 if self.closing.wait(self._drip):
                     break
