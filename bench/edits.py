@@ -328,7 +328,7 @@ def letter(rng: Random, lines: list[str]) -> None:
 
 def again(rng: Random, lines: list[str]) -> None:
     """Repeat a stretch of lines at the end."""
-    start = rng.randrange(len(lines))
+    start = rng.randint(0, len(lines))
     lines += lines[start : start + rng.randint(1, 12)]
 
 

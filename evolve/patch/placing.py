@@ -32,7 +32,10 @@ def place(file: File, code: Sequence[str], language: str) -> dict[int, list[str]
         return {0: code}
     numbers = [number for number, part in enumerate(file.parts) if part.evolvable]
     if marks:
-        return dict(zip(numbers, _between(file, code, len(numbers)), strict=True))
+        inside = dict(zip(numbers, _between(file, code, len(numbers)), strict=True))
+        if any(not any(map(str.strip, lines)) and not file.parts[number].blank for number, lines in inside.items()):
+            raise PatchError(f"an evolve block of {file.path} would be empty; {_AGAIN}")
+        return inside
     if len(numbers) > 1:
         raise PatchError(f"the marks of the {len(numbers)} evolve blocks of {file.path} are missing; {_AGAIN}")
     return {numbers[0]: _inside(file, numbers[0], code, language)}

@@ -60,7 +60,10 @@ def apply_rewrite(parent: Sources, text: str, language: str, *, cut: bool = Fals
         PatchError: if the code cannot be told for certain, is cut off, or cannot be a child of the parent.
     """
     cutting = files(parent)
-    chosen = _Reading(split(text), cutting, language, cut).chosen()
+    try:
+        chosen = _Reading(split(text), cutting, language, cut).chosen()
+    except PatchError as problem:
+        raise _cut_off() if cut else problem from None
     child = dict(parent)
     for code in chosen:
         if code.path is not None and code.parts is not None:
@@ -165,13 +168,20 @@ class _Reading:
         distinct = {str(code.parts): code for code in fitting}
         if len(distinct) == 1 and (len(ends) <= _MOST_READINGS):
             return fitting[0]
-        first = next(iter(closings(opening, after)), None)
+        closing = closings(opening, after)
+        first = closing[0] if closing else None
         stop = first.at if first else len(self.lines)
-        reason = _ENDLESS if distinct or len(ends) != 1 else readings[0].reason
-        if not distinct and readings and len(closings(opening, after)) > 1:
-            reason = f"{readings[0].reason}; where the code itself contains code fences, {_LONGER}"
+        if distinct or (closing and not readings):
+            reason = _ENDLESS
+        elif not readings:
+            reason = "the code fence is never closed, so the code may be cut off; reply with one that is"
+        else:
+            reason = readings[0].reason + (
+                f"; if the code itself contains code fences, {_LONGER}" if closing[1:] else ""
+            )
         content = opening.content(self.lines, stop)[skip:]
-        return _Code(path, content, opening.at, stop + 1, info, reason=reason, closed=first is not None)
+        sure = path is not None and self.files[path].marked and any(map(marked, content))
+        return _Code(path, content, opening.at, stop + 1, info, None, reason, first is not None, sure)
 
     def _ends(self, opening: Fence, after: Sequence[Fence], path: str | None) -> list[Fence | None]:
         """Return every fence that could end the code; None is the end of the reply."""
