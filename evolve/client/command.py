@@ -130,7 +130,7 @@ class _Running:
             self.groups.add(self._group)
 
     def __exit__(self, *_: object) -> None:
-        """Kill the group, before its leader is reaped: until then its number cannot be another's."""
+        """Kill what is left of the group."""
         with self.lock:
             self.groups.discard(self._group)
         _kill(self._group)
@@ -147,8 +147,8 @@ def _end_all() -> None:
 def _kill(group: int) -> None:
     try:
         os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return  # all of it has ended
+    except (ProcessLookupError, PermissionError):
+        return  # all of it has ended, or what is left is another user's
 
 
 class _Kept:
@@ -171,7 +171,7 @@ class _Kept:
 
 
 def _listen(process: subprocess.Popen[bytes], deadline: float) -> tuple[str, str, bool]:
-    """Return what a process printed until its end, without reaping it, and whether it ended in time.
+    """Return what a process printed until its end, and whether it ended in time.
 
     Its end counts, not that of its output: a child in the background may hold that open.
     """
@@ -182,7 +182,7 @@ def _listen(process: subprocess.Popen[bytes], deadline: float) -> tuple[str, str
             selector.register(stream, selectors.EVENT_READ)
         ended = False
         while not ended and time.monotonic() < deadline:
-            ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+            ended = process.poll() is not None
             if not ended and not selector.get_map():
                 time.sleep(LOOK / 10)
             for key, _ in selector.select(0 if ended else LOOK) if selector.get_map() else ():

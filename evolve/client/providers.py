@@ -128,7 +128,7 @@ class ProviderClient:
             raise self._late() from None
         except Exception as error:  # noqa: BLE001 - litellm passes on whatever its providers' libraries raise
             raise self._failed(error) from None
-        data = response.model_dump(warnings=False)
+        data = _completion(response)
         seconds = time.monotonic() - began
         return read_completion(data, prompt, self._config.max_tokens, begun=begun, seconds=seconds)
 
@@ -181,6 +181,18 @@ def _apart(litellm: ModuleType, arguments: Mapping[str, Any]) -> Future[Any]:
 
     Thread(target=ask, name="litellm", daemon=True).start()
     return future
+
+
+def _completion(response: Any) -> dict[str, Any]:
+    """Return litellm's response as the completion that it was made of."""
+    data: dict[str, Any] = response.model_dump(warnings=False)
+    for choice in data.get("choices") or ():
+        message = choice.get("message") or {}
+        message.setdefault("refusal", (message.get("provider_specific_fields") or {}).get("refusal"))
+    usage = data.get("usage") or {}
+    if not usage.get("prompt_tokens") and not usage.get("completion_tokens"):
+        data["usage"] = None  # where a service tells none, litellm writes zeros
+    return data
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 
 import pytest
 
@@ -13,11 +12,10 @@ from evolve.client import Address, make
 from evolve.client.answers import failure, read_body, read_completion
 from evolve.config import ModelConfig
 from evolve.errors import ConfigError
-from evolve.records import Finish, Message, Prompt, Reply
+from evolve.records import Message, Prompt, Reply
 from evolve.seams import CallFailed, Client
-from evolve.testing.faults import FAULTS, HUGE, REFUSAL, THOUGHT, Fault
+from evolve.testing.clients import ClientConformance
 from evolve.testing.listener import Request
-from evolve.testing.replies import Answer
 from evolve.testing.server import ScriptedServer
 
 PROMPT = Prompt((Message("system", "You write code."), Message("user", "Größer, please.")))
@@ -36,83 +34,12 @@ def failed(asked: Client, prompt: Prompt = PROMPT) -> CallFailed:
     return caught.value
 
 
-def test_a_reply_has_its_text_and_tokens() -> None:
-    with ScriptedServer(Answer("def f(): pass", reasoning="Hm.", cached=3)) as server:
-        reply = client(server).send(PROMPT)
-    assert (reply.text, reply.reasoning, reply.finish, reply.note) == ("def f(): pass", "Hm.", "stop", "")
-    assert (reply.input_tokens, reply.output_tokens) == (4 + 4 + 4 + 5, 1 + 4)
-    assert (reply.cached_tokens, reply.reasoning_tokens, reply.dollars) == (3, 1, None)
-    assert 0 < reply.seconds < TIMEOUT
+class TestConformance(ClientConformance):
+    timeout = TIMEOUT
+    slack = 0.5
 
-
-@dataclass(frozen=True)
-class Failure:
-    permanent: bool = False
-    charged: bool = False
-    waits: tuple[float, float] | None = None
-
-
-GONE = Failure(charged=True)
-AFTER = Failure(waits=(0.5, 2.6))
-ENDS: dict[Fault, Failure] = {
-    **dict.fromkeys(("400", "401", "403", "404", "422", "echo"), Failure(permanent=True)),
-    "429": Failure(),
-    "429-after": AFTER,
-    "429-date": Failure(waits=(0.0, 2.6)),
-    "500": Failure(),
-    "503": Failure(),
-    "503-after": AFTER,
-    **dict.fromkeys(("hang", "drip", "close", "drop", "truncated", "bytes"), GONE),
-}
-
-
-@pytest.mark.parametrize("fault", ENDS)
-def test_each_fault_ends_as_it_must(fault: Fault) -> None:
-    expected = ENDS[fault]
-    with ScriptedServer("fine", faults=[fault], retry_after=1.5, patience=8) as server:
-        began = time.monotonic()
-        error = failed(client(server))
-        assert time.monotonic() - began < TIMEOUT + 0.5
-        assert len(server.requests) == 1, "one try, whatever comes"
-        assert (error.permanent, error.charged) == (expected.permanent, expected.charged)
-        assert error.charged == (server.served == 1), "the server has the same opinion"
-        assert error.status == (401 if fault == "echo" else int(fault[:3]) if fault[0].isdigit() else None)
-        if expected.waits is None:
-            assert error.retry_after is None
-        else:
-            assert error.retry_after is not None
-            assert expected.waits[0] <= error.retry_after <= expected.waits[1]
-        assert error.reason
-        assert client(server).send(PROMPT).text == "fine"
-
-
-ANSWERED: dict[Fault, tuple[str, Finish, str, str]] = {
-    "empty": ("", "stop", "", ""),
-    "null": ("", "stop", "", ""),
-    "refusal": ("", "refusal", "", REFUSAL),
-    "reasoning": ("", "length", THOUGHT, ""),
-    "absurd": ("fine", "stop", "", "implausible usage: input 1000000000000, output 1000000000000"),
-    "negative": ("fine", "stop", "", "implausible usage: input -1, output -1"),
-    "no_usage": ("fine", "stop", "", ""),
-}
-
-
-@pytest.mark.parametrize("fault", ANSWERED)
-def test_an_odd_reply_is_a_reply(fault: Fault) -> None:
-    with ScriptedServer("fine", faults=[fault]) as server:
-        reply = client(server).send(PROMPT)
-    assert (reply.text, reply.finish, reply.reasoning, reply.note) == ANSWERED[fault]
-    if fault in {"absurd", "negative", "no_usage"}:
-        assert (reply.input_tokens, reply.output_tokens) == (None, None)
-
-
-def test_a_huge_reply_is_whole() -> None:
-    with ScriptedServer("fine", faults=["huge"]) as server:
-        assert len(client(server).send(PROMPT).text) == HUGE
-
-
-def test_every_fault_is_tried_here() -> None:
-    assert {*ENDS, *ANSWERED, "huge"} == set(FAULTS)
+    def client(self, url: str) -> Client:
+        return make(f"openai/scripted@{url}", ModelConfig(timeout=TIMEOUT, max_tokens=1000))
 
 
 def test_the_parameters_told_are_those_the_server_received() -> None:
