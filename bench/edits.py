@@ -20,6 +20,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from itertools import pairwise
 from random import Random
 
 from evolve import blocks
@@ -192,32 +194,48 @@ def heading(rng: Random, shape: Shape) -> list[str]:
 
 
 def edited(rng: Random, shape: Shape, old: list[list[str]], new: list[list[str]]) -> str:
-    """Render the difference as SEARCH/REPLACE blocks, each with enough lines around it."""
+    """Render the difference as SEARCH/REPLACE blocks, each with enough lines around it: one, or one for each change."""
     before = [line for chunk in old for line in chunk]
     after = [line for chunk in new for line in chunk]
-    start = 0
-    while start < min(len(before), len(after)) and before[start] == after[start]:
-        start += 1
-    end = 0
-    while end < min(len(before), len(after)) - start and before[-1 - end] == after[-1 - end]:
-        end += 1
-    around = rng.randint(0, 4)
+    codes = [
+        code[1:] for code in SequenceMatcher(None, before, after, autojunk=False).get_opcodes() if code[0] != "equal"
+    ]
+    spans = [_widened(rng, before, *code) for code in codes] if rng.random() < 0.5 else []
+    if not spans or any(a[1] >= b[0] for a, b in pairwise(spans)):
+        first, last = (codes[0], codes[-1]) if codes else ((0, 0, 0, 0), (0, 1, 0, 1))
+        spans = [_widened(rng, before, first[0], last[1], first[2], last[3])]
+    rng.shuffle(spans)
+    out: list[str] = []
+    fenced = rng.random() < 0.5
+    for start, stop, begin, end in spans:
+        out += [*block(rng, before[start:stop], after[begin:end]), *([rng.choice(PROSE)] if not fenced else [""])]
+    return decorated(rng, shape, out, fenced=fenced)
+
+
+def _widened(
+    rng: Random, lines: Sequence[str], start: int, stop: int, begin: int, end: int
+) -> tuple[int, int, int, int]:
+    """Return a stretch of the old lines and of the new ones with equal lines around them, so that the old occur once."""
+    around = rng.randint(0, 3)
     while True:
-        first, last = max(start - around, 0), max(end - around, 0)
-        search, replacement = before[first : len(before) - last], after[first : len(after) - last]
-        if around > len(before) or (any(line.strip() for line in search) and _once(search, before)):
-            break
+        up, down = min(around, start, begin), min(around, len(lines) - stop)
+        search = lines[start - up : stop + down]
+        if around > len(lines) or (any(line.strip() for line in search) and _once(search, lines)):
+            return start - up, stop + down, begin - up, end + down
         around += 1
+
+
+def block(rng: Random, search: Sequence[str], replacement: Sequence[str]) -> list[str]:
+    """Return the lines of one block, with the freedoms that models take."""
     shift = rng.choice(("", "", "", "  ", "\t"))
     signs = rng.choice((7, 7, 7, 7, 5, 6, 9))
-    block = [
+    return [
         "<" * signs + " SEARCH" + rng.choice(("", "", " ", ":")),
         *(shift + line if line.strip() else line for line in search),
         "=" * signs + rng.choice(("", "", "  ")),
         *(shift + line if line.strip() else line for line in replacement),
         ">" * signs + rng.choice((" REPLACE", " REPLACE", "REPLACE", " REPLACE  ")),
     ]
-    return decorated(rng, shape, block, fenced=rng.random() < 0.5)
 
 
 def _once(search: Sequence[str], lines: Sequence[str]) -> bool:

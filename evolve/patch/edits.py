@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 from evolve.patch.fences import Fence, fence
@@ -190,10 +191,11 @@ class _Finder:
             title = _BEFORE_TITLE.split(above)[-1].strip()
             signs = len(body[at].strip())
             titled = _TITLE.fullmatch(title) and signs - 2 <= len(title) <= signs
-            if at != divider and not titled and (above, body[at].strip()) not in self._underlined():
+            if at != divider and not titled and (above, body[at].strip()) not in self._underlined:
                 return False
         return True
 
+    @cached_property
     def _underlined(self) -> set[tuple[str, str]]:
         return {
             (above.strip(), line.strip())

@@ -31,6 +31,10 @@ def place(file: File, code: Sequence[str], language: str) -> dict[int, list[str]
             raise PatchError(f"{file.path} has no EVOLVE-BLOCK marks; add none")
         return {0: code}
     numbers = [number for number, part in enumerate(file.parts) if part.evolvable]
+    if not numbers:
+        if _squeezed(code) == _squeezed(line for part in file.parts for line in part.lines):
+            return {}
+        raise PatchError(f"{file.path} has no evolve block and may not change; leave it out")
     if marks:
         inside = dict(zip(numbers, _between(file, code, len(numbers)), strict=True))
         if any(not any(map(str.strip, lines)) and not file.parts[number].blank for number, lines in inside.items()):

@@ -106,6 +106,9 @@ class _Reading:
         paths = [path for path in self.targets if any(code.path == path for code in found)]
         if not paths:
             raise PatchError(f"write ### FILE and the path above the code of each file ({', '.join(self.targets)})")
+        for code in found:
+            if code.path not in self.targets and code.parts is None and code.info.lower() not in _FOREIGN:
+                raise PatchError(code.reason)
         chosen = [self._one(path, [code for code in found if code.path == path]) for path in paths]
         self._nothing_lost(chosen, found)
         return chosen
@@ -252,20 +255,16 @@ class _Reading:
             more = any(line.strip() for line in self.lines[code.stop :])
             if len(self.targets) > 1 or not code.closed or not (more or code.sure):
                 raise _cut_off()
-        doubtful = [code for code in chosen if not code.sure]
-        if not doubtful:
-            return
-        if any(not code.closed for code in found if code not in chosen):
+        if not self.cut and any(not code.closed for code in found if code not in chosen):
             raise PatchError(f"the code fences of the reply do not pair up; {_LONGER}")
         inside = {at for code in found for at in range(code.start, code.stop)}
         outside = [line for at, line in enumerate(self.lines) if at not in inside and line.strip()]
         known = {
             line.strip()
-            for code in doubtful
+            for code in chosen
             for part in self.files[code.path or ""].parts
-            if part.evolvable
             for line in part.lines
-            if len(line.strip()) >= _SHORTEST_LINE
+            if (part.evolvable and len(line.strip()) >= _SHORTEST_LINE) or marked(line)
         }
         lost = next((line for line in outside if line.strip() in known or self._looks_like_code(line)), None)
         if lost is not None:

@@ -153,6 +153,27 @@ def test_several_files() -> None:
         apply_rewrite(parent, text + "bye", "python", cut=True)
 
 
+def test_a_file_without_a_block_may_be_repeated_and_not_changed() -> None:
+    parent = {"a.py": marks(OLD), "b.py": "FIXED = 1\n"}
+    text = f"### FILE b.py\n```python\nFIXED = 1\n```\n### FILE a.py\n```python\n{marks(NEW)}```"
+    assert apply_rewrite(parent, text, "python") == {**parent, "a.py": marks(NEW)}
+    with pytest.raises(PatchError, match=r"b.py has no evolve block and may not change"):
+        apply_rewrite(parent, text.replace("FIXED = 1", "FIXED = 2"), "python")
+
+
+def test_code_of_several_files_without_a_heading_is_refused() -> None:
+    parent = {"a.py": "x = 1\n", "b.py": "y = 1\n"}
+    with pytest.raises(PatchError, match="write ### FILE"):
+        apply_rewrite(parent, "```python\ny = 2\n```\n### FILE a.py\n```python\nx = 2\n```", "python")
+
+
+def test_an_end_mark_and_a_fence_too_early_are_refused() -> None:
+    early = marks(NEW).replace("\n\ndef shrink", "\n# EVOLVE-BLOCK-END\n```\n\ndef shrink")
+    for cut in (False, True):
+        with pytest.raises(PatchError):
+            apply_rewrite(MARKED, f"```python\n{early}```\nBye.", "python", cut=cut)
+
+
 def test_a_block_inside_a_class() -> None:
     parent = {
         "a.py": "class A:\n    # EVOLVE-BLOCK-START\n    def f(self):\n        return 1\n    # EVOLVE-BLOCK-END\n"
