@@ -131,5 +131,5 @@ def block(old: str, new: str) -> str:
 
 def _once(lines: list[str], start: int, end: int) -> bool:
     """Whether the text of these lines is there, is more than blank, and occurs once, in parts of lines too."""
-    wanted = "\n".join(lines[start:end])
-    return bool(wanted.strip()) and "\n".join(lines).count(wanted) == 1
+    wanted, whole = "\n".join(lines[start:end]), "\n".join(lines)
+    return bool(wanted.strip()) and whole.find(wanted) == whole.rfind(wanted)

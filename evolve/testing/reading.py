@@ -22,7 +22,8 @@ _PARENT = re.compile(
 )
 _BESIDE = re.compile(r"inspiration|second|other|prior|previous|attempt|history|\btop\b|example|program \d|cross", re.I)
 _SCORED = re.compile(r"^(no )?score\b", re.I)
-_SAID = re.compile(r"feedback|judge says|error|output|failed|artifact|stderr|stdout", re.I)
+_SAID = re.compile(r"feedback|judge says|error|output|printed|failed|artifact|stderr|stdout", re.I)
+_TOLD = re.compile(r"text feedback[^\n]*:\s*\n(.+?)(?=\n#|\Z)", re.I | re.DOTALL)
 _EDITS = re.compile(r"<{7} SEARCH|SEARCH/REPLACE")
 _REMARK = re.compile(r"^\s*(#|//|--|/\*|\*|\.\.\.|$)")
 
@@ -74,7 +75,7 @@ def understand(request: Request) -> Asked:
         files={block.path: block.text for block in parent},
         language=parent[0].language or "python",
         inspirations=tuple(block.text for block in programs if block.section != parent[0].section),
-        feedback="\n".join(block.text for block in blocks if _said(block)).strip(),
+        feedback="\n".join([*(block.text for block in blocks if _said(block)), *_TOLD.findall(prose)[-1:]]).strip(),
         fence=opens[1] if opens else "```",
         paths="### FILE and its path" in prose or len(parent) > 1,
         part="first line is the line with EVOLVE-BLOCK-START" in prose,
@@ -95,7 +96,8 @@ def _parent(programs: list[Block]) -> list[Block]:
 
 
 def _said(block: Block) -> bool:
-    return bool(_SAID.search(block.heading)) and not _PARENT.search(block.heading)
+    named = _PARENT.search(block.heading) or _SCORED.match(block.heading)
+    return bool(_SAID.search(block.heading)) and not named
 
 
 def _empty(block: Block) -> bool:
