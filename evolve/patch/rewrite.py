@@ -6,6 +6,7 @@ guess that is wrong is a program cut short that nobody notices.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ _MOST_READINGS = 24
 _MOST_COMPILED = 600_000
 """Characters that may be compiled to find out where code ends."""
 _SHORTEST_LINE = 6
+_DEFINITION = re.compile(r"\s*(?:async\s+)?(?:def\s+\w+\s*\(|class\s+\w+\s*(?:\(.*\))?\s*:)")
 _WRAPPERS = frozenset({"markdown", "md", "text", "txt", ""})
 _FOREIGN = frozenset(
     {"bash", "sh", "shell", "console", "text", "txt", "output", "json", "diff", "markdown", "md", "yaml", "toml", "ini"}
@@ -253,7 +255,8 @@ class _Reading:
         if self.cut:
             code = chosen[0]
             more = any(line.strip() for line in self.lines[code.stop :])
-            if len(self.targets) > 1 or not code.closed or not (more or code.sure):
+            ended = code.sure or (more and self._complete(code.path or "", code))
+            if len(self.targets) > 1 or not code.closed or not ended:
                 raise _cut_off()
         if not self.cut and any(not code.closed for code in found if code not in chosen):
             raise PatchError(f"the code fences of the reply do not pair up; {_LONGER}")
@@ -274,7 +277,11 @@ class _Reading:
         """Return whether a line of prose is more likely code that a fence inside the code has cut off."""
         if self.language != "python":
             return line.rstrip().endswith((";", "{", "}"))
-        return not line[0].isspace() and any(defined([line], self.language) & names for names in self.names.values())
+        return (
+            bool(_DEFINITION.match(line))
+            or (not line[0].isspace()
+            and any(defined([line], self.language) & names for names in self.names.values()))
+        )
 
 
 def _cut_off() -> PatchError:
