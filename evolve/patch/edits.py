@@ -19,6 +19,7 @@ from itertools import pairwise
 
 from evolve.patch.fences import Fence, fence
 from evolve.patch.headings import heading
+from evolve.patch.leftover import leftover
 from evolve.patch.lines import File, Part, PatchError, files, finish, marked, shown, split
 from evolve.patch.matching import Shift, find, find_shifted
 from evolve.records import Sources
@@ -82,7 +83,13 @@ def apply_edits(parent: Sources, text: str, language: str, *, cut: bool = False)
     if cut:
         raise PatchError("the reply was cut off at the token limit: reply again with fewer and shorter blocks")
     cutting = files(parent)
-    found = [_Finder(cutting, block).edit() for block in _blocks(split(text), cutting)]
+    blocks, prose = _blocks(split(text), cutting)
+    found = [_Finder(cutting, block).edit() for block in blocks]
+    lost = leftover(prose, [cutting[edit.path] for edit in found], language)
+    if lost is not None:
+        raise PatchError(
+            f"the line {shown(lost)} looks like code and stands in no block; write each block as {_FORMAT}"
+        )
     child = dict(parent)
     for path, file in cutting.items():
         changed = _changed(file, [edit for edit in found if edit.path == path])
@@ -91,19 +98,24 @@ def apply_edits(parent: Sources, text: str, language: str, *, cut: bool = False)
     return finish(parent, child, language)
 
 
-def _blocks(lines: Sequence[str], known: Mapping[str, File]) -> list[_Block]:
-    """Cut a reply into its blocks; what else it says is prose."""
+def _blocks(lines: Sequence[str], known: Mapping[str, File]) -> tuple[list[_Block], list[str]]:
+    """Cut a reply into its blocks and its prose; other fences than those around blocks may show any code."""
     found: list[_Block] = []
+    prose: list[tuple[str, Fence | None]] = []
+    around: list[Fence | None] = [None]
     path: str | None = None
     opened: int | None = None
     outer: Fence | None = None
     for at, line in enumerate(lines):
         if opened is None:
             path = heading(line, known) or path
-            outer = _outer(line, outer)
+            outer = _outer(line, at, outer)
+            prose.append((line, outer))
             if _CLOSE.match(line) or _DIVIDER.match(line):
                 raise PatchError(f"a line {shown(line)} belongs to no block; write each as {_FORMAT}")
-            opened = at if _OPEN.match(line) else None
+            if _OPEN.match(line):
+                opened = at
+                around.append(outer)
         elif _OPEN.match(line):
             raise PatchError(f"block {len(found) + 1} is not closed by >>>>>>> REPLACE before the next one begins")
         elif _CLOSE.match(line):
@@ -115,12 +127,12 @@ def _blocks(lines: Sequence[str], known: Mapping[str, File]) -> list[_Block]:
         raise PatchError(f"there is no SEARCH/REPLACE block in the reply; write each as {_FORMAT}")
     if len(found) > _MOST_BLOCKS:
         raise PatchError(f"there are {len(found)} blocks; make at most {_MOST_BLOCKS}")
-    return found
+    return found, [line for line, fence in prose if fence in around]
 
 
-def _outer(line: str, outer: Fence | None) -> Fence | None:
+def _outer(line: str, at: int, outer: Fence | None) -> Fence | None:
     """Return the fence that is open after ``line``, given the one before."""
-    mark = fence(line)
+    mark = fence(line, at)
     if mark is None or outer is None:
         return mark or outer
     return None if mark.bare and mark.like(outer) else outer

@@ -6,12 +6,12 @@ guess that is wrong is a program cut short that nobody notices.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evolve.patch.fences import Fence, closings, fences, paired
 from evolve.patch.headings import heading
+from evolve.patch.leftover import leftover, names
 from evolve.patch.lines import File, PatchError, fault, files, finish, marked, python, shown, split
 from evolve.patch.names import defined
 from evolve.patch.placing import place
@@ -20,8 +20,6 @@ from evolve.records import Sources
 _MOST_READINGS = 24
 _MOST_COMPILED = 600_000
 """Characters that may be compiled to find out where code ends."""
-_SHORTEST_LINE = 6
-_DEFINITION = re.compile(r"\s*(?:async\s+)?(?:def\s+\w+\s*\(|class\s+\w+\s*(?:\(.*\))?\s*:)")
 _WRAPPERS = frozenset({"markdown", "md", "text", "txt", ""})
 _FOREIGN = frozenset(
     {"bash", "sh", "shell", "console", "text", "txt", "output", "json", "diff", "markdown", "md", "yaml", "toml", "ini"}
@@ -79,12 +77,8 @@ class _Reading:
     def __init__(self, lines: Sequence[str], cutting: Mapping[str, File], language: str, cut: bool) -> None:
         self.lines, self.files, self.language, self.cut = lines, cutting, language, cut
         self.targets = [path for path, file in cutting.items() if file.evolvable]
-        self.names = {path: self._names(cutting[path]) for path in self.targets}
+        self.names = {path: names(cutting[path], language) for path in self.targets}
         self.left = _MOST_COMPILED
-
-    def _names(self, file: File) -> frozenset[str]:
-        found: frozenset[str] = frozenset()
-        return found.union(*(defined(part.lines, self.language) for part in file.parts if part.evolvable))
 
     def chosen(self) -> list[_Code]:
         """Return the code of each file that the reply rewrites."""
@@ -122,9 +116,9 @@ class _Reading:
         lines = list(self.lines)
         while lines and (not lines[0].strip() or heading(lines[0], self.files)):
             lines.pop(0)
-        names = self.names[self.targets[0]]
+        own = self.names[self.targets[0]]
         found = defined(lines, self.language)
-        if not found or (names and not names & found and not any(map(marked, lines))):
+        if not found or (own and not own & found and not any(map(marked, lines))):
             return None
         while lines and not lines[-1].strip():
             lines.pop()
@@ -226,14 +220,12 @@ class _Reading:
 
     def _one(self, path: str, codes: Sequence[_Code]) -> _Code:
         """Return the one of ``codes`` that is the file."""
-        names = self.names[path]
-        likely = [code for code in codes if code.sure or names & defined(code.lines, self.language)]
-        if not names:
+        own = self.names[path]
+        likely = [code for code in codes if code.sure or own & defined(code.lines, self.language)]
+        if not own:
             likely = likely or [code for code in codes if code.info.lower() not in _FOREIGN - {self.language}]
         if not likely:
-            raise PatchError(
-                f"the code defines none of {', '.join(sorted(names)) or path}; reply with the whole program"
-            )
+            raise PatchError(f"the code defines none of {', '.join(sorted(own)) or path}; reply with the whole program")
         whole = [code for code in likely if code.parts is not None and (code.sure or self._complete(path, code))]
         same = {str(code.parts) for code in whole}
         if len(likely) > 1 and len(same) != 1:
@@ -247,41 +239,24 @@ class _Reading:
         return code
 
     def _complete(self, path: str, code: _Code) -> bool:
-        names = self.names[path]
-        return bool(names) and names <= defined(code.lines, self.language)
+        own = self.names[path]
+        return bool(own) and own <= defined(code.lines, self.language)
 
     def _nothing_lost(self, chosen: Sequence[_Code], found: Sequence[_Code]) -> None:
         """Refuse a reply in which code stands outside of what was chosen, or that ended too early."""
         if self.cut:
             code = chosen[0]
             more = any(line.strip() for line in self.lines[code.stop :])
-            ended = code.sure or (more and self._complete(code.path or "", code))
+            ended = code.sure or (more and self.language == "python" and self._complete(code.path or "", code))
             if len(self.targets) > 1 or not code.closed or not ended:
                 raise _cut_off()
         if not self.cut and any(not code.closed for code in found if code not in chosen):
             raise PatchError(f"the code fences of the reply do not pair up; {_LONGER}")
         inside = {at for code in found for at in range(code.start, code.stop)}
-        outside = [line for at, line in enumerate(self.lines) if at not in inside and line.strip()]
-        known = {
-            line.strip()
-            for code in chosen
-            for part in self.files[code.path or ""].parts
-            for line in part.lines
-            if (part.evolvable and len(line.strip()) >= _SHORTEST_LINE) or marked(line)
-        }
-        lost = next((line for line in outside if line.strip() in known or self._looks_like_code(line)), None)
+        outside = [line for at, line in enumerate(self.lines) if at not in inside]
+        lost = leftover(outside, [self.files[code.path] for code in chosen if code.path], self.language)
         if lost is not None:
             raise PatchError(f"the line {shown(lost)} stands outside of the code fence; {_LONGER}")
-
-    def _looks_like_code(self, line: str) -> bool:
-        """Return whether a line of prose is more likely code that a fence inside the code has cut off."""
-        if self.language != "python":
-            return line.rstrip().endswith((";", "{", "}"))
-        return (
-            bool(_DEFINITION.match(line))
-            or (not line[0].isspace()
-            and any(defined([line], self.language) & names for names in self.names.values()))
-        )
 
 
 def _cut_off() -> PatchError:
