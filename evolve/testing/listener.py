@@ -130,7 +130,8 @@ class Listener:
         self._lock = Lock()
         self._socket = socket.create_server(("127.0.0.1", port), backlog=256)
         self.port: int = self._socket.getsockname()[1]
-        Thread(target=self._accept, name=f"scripted:{self.port}", daemon=True).start()
+        self._door = Thread(target=self._accept, name=f"scripted:{self.port}", daemon=True)
+        self._door.start()
 
     def answer(self, request: Request, connection: socket.socket) -> bool:
         """Answer ``request`` on ``connection``; return whether the connection can be kept."""
@@ -144,6 +145,7 @@ class Listener:
         with socket.socket() as bell:  # closing a socket does not wake the thread that waits on it
             bell.settimeout(1)
             bell.connect_ex(("127.0.0.1", self.port))
+        self._door.join(1)  # the port stays open for as long as it waits there
         self._socket.close()
         with self._lock:
             for connection in self._open:
