@@ -23,8 +23,10 @@ from evolve.pricing import most
 from evolve.records import Attempt, Call, Prompt, Reply
 from evolve.seams import CallFailed, Stop
 
-BACK_OFF = 1.0
-"""Seconds before the second try; twice as long before each further one, up to a minute, each half to one and a half of it."""
+BACK_OFF = 1 / 60
+"""The share of a rest (`llm.rest`) before the second try; twice as long before each further one, up to a whole rest, each half to
+one and a half of it by chance, so that workers do not come back together.
+"""
 
 Notice = Callable[[str], None]
 

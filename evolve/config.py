@@ -90,7 +90,9 @@ class LlmConfig(Table):
     tries: Count = 4
     """How often a call is tried before its attempt is given up."""
     rest: Positive = 60.0
-    """Seconds that an arm rests when attempt after attempt gets no reply; twice as long each time, up to half an hour."""
+    """Seconds that an arm rests when call after call fails; twice as long each time, up to half an hour. Between two tries
+    of a call it waits a sixtieth of it, twice as long each time.
+    """
     without: Literal["wait", "end", "continue"] = "wait"
     """When no model can be asked: ``wait`` until one has rested, ``end``, or ``continue`` with the built-in arms."""
 

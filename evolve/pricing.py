@@ -32,7 +32,7 @@ class Price:
 
     def of(self, reply: Reply, prompt: Prompt, max_tokens: int) -> float:
         """Return the dollars of a reply; what its service did not count is charged at the most it can be."""
-        sent = _bound(prompt) if reply.input_tokens is None else reply.input_tokens
+        sent = longest(prompt) if reply.input_tokens is None else reply.input_tokens
         came = max_tokens if reply.output_tokens is None else reply.output_tokens
         seen = min(reply.cached_tokens or 0, sent) if self.cached is not None else 0
         tokens = (sent - seen) * self.input + seen * (self.cached or 0.0) + came * self.output
@@ -47,7 +47,7 @@ def most(prompt: Prompt, max_tokens: int, price: Price | None) -> tuple[float | 
     """
     if max_tokens == 0:
         return (None if price is None else price.request), 0
-    sent = _bound(prompt)
+    sent = longest(prompt)
     if price is None:
         return None, sent + max_tokens
     dearest = max(price.input, price.cached or 0.0)
@@ -101,8 +101,8 @@ def _listed(spec: str) -> Price | None:
     return Price(sent, came, seen)
 
 
-def _bound(prompt: Prompt) -> int:
-    """Return more tokens than a prompt can have."""
+def longest(prompt: Prompt) -> int:
+    """Return more tokens than a prompt can have: a service that counts more is not believed."""
     return _bytes(prompt) + PER_MESSAGE * (len(prompt.messages) + bool(prompt.begin)) + PER_PROMPT
 
 

@@ -56,7 +56,7 @@ def load_environment(start: Path | None = None) -> Path | None:
 
 def remember(value: str) -> None:
     """Have `redact` replace ``value`` from now on."""
-    if len(value.strip()) >= SHORTEST:
+    if _tells(value.strip()):
         _remembered.add(value.strip())
 
 
@@ -79,7 +79,14 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
 def _secrets() -> frozenset[str]:
     """Return the secrets known now: those remembered, and what the environment holds under names of secrets."""
     held = (value.strip() for name, value in os.environ.items() if _NAMES.search(name))
-    return frozenset(_remembered).union(value for value in held if len(value) >= SHORTEST)
+    return frozenset(_remembered).union(filter(_tells, held))
+
+
+def _tells(value: str) -> bool:
+    """Return whether a value can be told from other text: a short word of letters alone, such as a default password, stands
+    in programs too, and replacing it there would change them.
+    """
+    return len(value) >= (2 * SHORTEST if value.isalpha() else SHORTEST)
 
 
 @lru_cache(maxsize=8)

@@ -114,7 +114,9 @@ def paid(loop: Loop) -> str:
     if not loop.calls.paces:
         return ""
     cap = f" of ${budget.limits.usd:g}" if budget.limits.usd is not None else ""
-    return f"  {budget.tokens} tokens, ${budget.dollars:.4g}{cap}"
+    unknown = any(loop.arms[name].price is None for name in loop.calls.paces)
+    dollars = f"${budget.dollars:.4g}{cap}"
+    return f"  {budget.tokens} tokens, " + (f"{dollars} and what has no known price" if unknown else dollars)
 
 
 class Watch:

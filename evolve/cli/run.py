@@ -209,7 +209,7 @@ def _weights(arms: tuple[str, ...]) -> dict[str, float]:
 
 def _search(session: Session, as_json: bool) -> int:
     """Drive a session to its end under the eyes of the user, say what came of it, and return the exit code."""
-    from evolve.watch import clock, watch
+    from evolve.watch import clock, paid, watch
 
     loop, info = session.loop, session.info
     if not as_json:
@@ -248,9 +248,8 @@ def _search(session: Session, as_json: bool) -> int:
         }
         click.echo(json.dumps(end))
     else:
-        paid = f", {loop.budget.tokens} tokens, ${loop.budget.dollars:.4g}" if loop.calls.paces else ""
         click.echo(
-            f"{reason}, after {clock(loop.budget.seconds)}{paid}. Best {best.score!r} (seed {start!r}): program {best.id}"
+            f"{reason}, after {clock(loop.budget.seconds)}{paid(loop)}. Best {best.score!r} (seed {start!r}): program {best.id}"
         )
         click.echo(f"next: evolve best · evolve show {best.id} · evolve diff {best.id} · evolve lineage {best.id}")
         if loop.draining:

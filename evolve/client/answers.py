@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeGuard
 
+from evolve.pricing import longest
 from evolve.records import Finish, Message, Prompt, Reply
 from evolve.seams import CallFailed
 from evolve.secrets import redact
@@ -76,7 +77,7 @@ def read_completion(data: object, prompt: Prompt, max_tokens: int, *, begun: boo
         text = ""
     elif begun and text:
         text = _continued(prompt.begin, text)
-    tokens, odd = _usage(data.get("usage"), _most_input(prompt), max_tokens, spoke=bool(text or reasoning))
+    tokens, odd = _usage(data.get("usage"), longest(prompt), max_tokens, spoke=bool(text or reasoning))
     notes += [f"implausible usage: {', '.join(odd)}"] if odd else []
     return Reply(
         text=redact(text),
@@ -156,16 +157,18 @@ def _unthink(text: str) -> tuple[str, str]:
 
 
 def _continued(begin: str, text: str) -> str:
-    """Return the whole reply: the server went on from ``begin``, unless the text shows that it began again."""
-    first = begin.strip().split("\n", 1)[0].strip()
-    again = text.strip().split("\n", 1)[0].strip() == first or text.startswith(begin)
-    return text if again else begin + text
+    """Return the whole reply: the server went on from ``begin``, unless the text shows that it began again.
 
-
-def _most_input(prompt: Prompt) -> int:
-    """Return more tokens than these messages can have, whatever a chat template puts around them."""
-    texts = [message.text for message in prompt.messages] + [prompt.begin]
-    return sum(len(whole(text).encode()) + 64 for text in texts) + 1024
+    It shows that where a line of ``begin`` comes once more before anything could have ended what ``begin`` opened, a code
+    fence or a block of an edit: one that goes on may open another, but must close the first.
+    """
+    opened = {line.strip() for line in begin.splitlines() if line.strip()}
+    for line in text.splitlines():
+        if line.strip() in opened:
+            return text
+        if line.startswith(">>>>>>>") or (line.strip() and not line.strip().strip("`~")):
+            break
+    return begin + text
 
 
 def _usage(usage: object, most_input: int, max_tokens: int, *, spoke: bool) -> tuple[dict[str, int | None], list[str]]:
@@ -185,7 +188,7 @@ def _usage(usage: object, most_input: int, max_tokens: int, *, spoke: bool) -> t
     if _is_count(sent) and _is_count(came) and _is_count(thought) and thought and total == sent + came + thought:
         tokens["output"] = came + thought  # this service counts thoughts beside the reply
     least = {"input": 1, "output": int(spoke)}
-    most = {"input": most_input, "output": max_tokens + 64}
+    most = {"input": most_input, "output": max_tokens}
     odd = []
     for key, value in tokens.items():
         bound = most.get(key, tokens["input" if key == "cached" else "output"])
