@@ -139,14 +139,25 @@ def _outer(line: str, at: int, outer: Fence | None) -> Fence | None:
 
 
 def _fenced(rest: Sequence[str], outer: Fence | None, number: int) -> tuple[str, ...]:
-    """Return the body of a last block without its end, where the fence around it shows that it did end."""
+    """Return the body of a last block without its end, where its last line and the fence around it show
+    that it did end.
+    """
     body = list(rest)
     while body and not body[-1].strip():
         body.pop()
     inside = [mark for at, line in enumerate(body) if outer and (mark := fence(line, at)) and mark.like(outer)]
-    if outer and len(inside) == 1 and inside[0].bare and inside[0].at == len(body) - 1:
+    if len(inside) == 1 and inside[0].bare and inside[0].at == len(body) - 1 and _same_end(body[:-1]):
         return tuple(body[:-1])
     raise PatchError(f"block {number} is not closed by >>>>>>> REPLACE: the reply may be cut off; reply again in full")
+
+
+def _same_end(body: Sequence[str]) -> bool:
+    """Return whether REPLACE ends with the line with which SEARCH ends, so that nothing of it is missing."""
+    dividers = [at for at, line in enumerate(body) if _DIVIDER.match(line)]
+    if len(dividers) != 1:
+        return False
+    ends = [next((line.strip() for line in reversed(half) if line.strip()), "") for half in (body[: dividers[0]], body)]
+    return bool(ends[0]) and ends[0] == ends[1]
 
 
 def _changed(file: File, edits: list[_Edit]) -> dict[int, list[str]]:

@@ -37,6 +37,9 @@ def block(search: str, replace: str, signs: int = 7) -> str:
 
 
 GOOD = block("        total += k", "        total += 2 * k")
+CLOSED_BY_FENCE = block(
+    "        total += k\n    return total", "        total += 2 * k\n    return total"
+).removesuffix("\n>>>>>>> REPLACE")
 MEANT = {"initial.py": PROGRAM.replace("+= k", "+= 2 * k")}
 
 
@@ -53,7 +56,7 @@ MEANT = {"initial.py": PROGRAM.replace("+= k", "+= 2 * k")}
         GOOD.replace("<<<<<<< SEARCH", "<<<<<<<").replace(">>>>>>> REPLACE", ">>>>>>>"),
         "### FILE initial.py\n" + GOOD,
         "**File: `initial.py`**\n" + GOOD,
-        "```python\n" + GOOD.removesuffix("\n>>>>>>> REPLACE") + "\n```\n",
+        f"```python\n{CLOSED_BY_FENCE}\n```\n",
         block("total += k", "total += 2 * k"),
         block("\ttotal += k  ", "\ttotal += 2 * k"),
         block("for k in range(n):\n\ttotal += k", "for k in range(n):\n\ttotal += 2 * k"),
@@ -86,6 +89,8 @@ def test_the_same_edit_in_the_ways_in_which_models_write_it(text: str) -> None:
         ),
         (GOOD.replace("=======\n", ""), "no line ======="),
         (GOOD.replace("\n>>>>>>> REPLACE", ""), "not closed"),
+        (f"```\n{GOOD.removesuffix('>>>>>>> REPLACE')}```", "not closed"),
+        (CLOSED_BY_FENCE, "not closed"),
         (GOOD.replace("\n>>>>>>> REPLACE", "\n") + GOOD, "not closed"),
         (GOOD.replace("<<<<<<< SEARCH\n", ""), "belongs to no block"),
         (GOOD + "\n    more\n>>>>>>> REPLACE", "belongs to no block"),
