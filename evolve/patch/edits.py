@@ -105,6 +105,7 @@ def _blocks(lines: Sequence[str], known: Mapping[str, File]) -> tuple[list[_Bloc
     around: list[Fence | None] = [None]
     path: str | None = None
     opened: int | None = None
+    ended = 0
     outer: Fence | None = None
     for at, line in enumerate(lines):
         if opened is None:
@@ -120,13 +121,14 @@ def _blocks(lines: Sequence[str], known: Mapping[str, File]) -> tuple[list[_Bloc
             raise PatchError(f"block {len(found) + 1} is not closed by >>>>>>> REPLACE before the next one begins")
         elif _CLOSE.match(line):
             found.append(_Block(len(found) + 1, path, tuple(lines[opened + 1 : at])))
-            opened = None
+            opened, ended = None, len(prose)
     if opened is not None:
         found.append(_Block(len(found) + 1, path, _fenced(lines[opened + 1 :], outer, len(found) + 1)))
-    if not found:
-        raise PatchError(f"there is no SEARCH/REPLACE block in the reply; write each as {_FORMAT}")
-    if len(found) > _MOST_BLOCKS:
-        raise PatchError(f"there are {len(found)} blocks; make at most {_MOST_BLOCKS}")
+    elif outer and outer in around and any(line.strip() for line, _ in prose[ended:]):
+        raise PatchError("the code fence around the last block is not closed: the reply may be cut off; reply again")
+    if not 0 < len(found) <= _MOST_BLOCKS:
+        many = f"are {len(found)} SEARCH/REPLACE blocks, too many" if found else "is no SEARCH/REPLACE block"
+        raise PatchError(f"there {many} in the reply; write each as {_FORMAT}")
     return found, [line for line, fence in prose if fence in around]
 
 

@@ -39,4 +39,4 @@ def leftover(prose: Iterable[str], files: Collection[File], language: str) -> st
 def _code(line: str, own: frozenset[str], language: str) -> bool:
     if language != "python":
         return line.rstrip().endswith((";", "{", "}"))
-    return bool(_DEFINITION.match(line)) or (not line[0].isspace() and bool(defined([line], language) & own))
+    return bool(_DEFINITION.match(line)) or bool(defined([line], language) & own)
