@@ -44,7 +44,11 @@ def priors(earlier: Iterable[ArmHistory], worth: float) -> Priors:
     """Return earlier experience as the bandit takes it, worth so many evaluations per arm."""
     known = {
         (past.arm, past.operator): Past(
-            past.attempts, past.gain, Cost(past.evaluations, past.dollars, past.tokens, past.seconds)
+            past.attempts,
+            past.gain,
+            Cost(past.evaluations, past.dollars, past.tokens, past.seconds),
+            ok=past.ok,
+            gained=past.gained,
         )
         for past in earlier
     }

@@ -200,7 +200,7 @@ def created(
         others = [found for place in start_from for found in _earlier(archive, loaded, place)]
         recording = None if replay_from is None else archive.run(replay_from).name
         drawn = seed if seed is not None else SystemRandom().getrandbits(31)
-        earlier = archive.arm_history(loaded.digest, exclude="") if resolved.bandit.priors else []
+        earlier = archive.arm_history(loaded.digest) if resolved.bandit.priors else []
         settings = _settings(resolved, arms, earlier)
         info = archive.create_run(name, loaded, drawn, resolved.model_dump(mode="json"), settings)
         with Session(archive, info, loaded, resolved, arms, make=make, recording=recording) as session:

@@ -29,7 +29,7 @@ LANGUAGES = {
 """The language of a program by the suffix of its entry file; another suffix is a language of its own name."""
 
 _UNITS = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30}
-_UNJUDGED = {"task.toml", "knowledge", "references", "README.md", "initial"}
+_UNJUDGED = {"task.toml", "knowledge", "prompts", "references", "README.md", "initial"}
 
 
 def _size(value: Any) -> Any:

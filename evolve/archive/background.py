@@ -45,19 +45,21 @@ LEFT JOIN attempts AS a ON a.run = :run AND a.number = c.number
 ORDER BY line.step LIMIT :most
 """
 ARMS = """
-WITH earlier AS (SELECT name AS run FROM runs WHERE task_digest = ? AND name <> ?)
-SELECT arm, operator, sum(attempts), sum(evaluations), total(gain), total(dollars), sum(tokens), total(seconds)
+WITH earlier AS (SELECT name AS run FROM runs WHERE task_digest = ?)
+SELECT arm, operator, sum(attempts), sum(ok), sum(gained), sum(evaluations), total(gain), total(dollars), sum(tokens),
+    total(seconds)
 FROM (
-    SELECT a.arm, a.operator, 1 AS attempts, 0 AS evaluations, a.gain, 0.0 AS dollars, 0 AS tokens, 0.0 AS seconds
+    SELECT a.arm, a.operator, 1 AS attempts, 0 AS ok, coalesce(a.gain > 0, 0) AS gained, 0 AS evaluations, a.gain,
+        0.0 AS dollars, 0 AS tokens, 0.0 AS seconds
     FROM earlier AS w
     CROSS JOIN attempts AS a ON a.run = w.run AND a.state = 'told'
     UNION ALL
-    SELECT a.arm, a.operator, 0, 1, 0.0, 0.0, 0, e.seconds
+    SELECT a.arm, a.operator, 0, e.point = 0 AND e.status = 'ok', 0, 1, 0.0, 0.0, 0, e.seconds
     FROM earlier AS w
     CROSS JOIN evaluations AS e ON e.run = w.run
     CROSS JOIN attempts AS a ON a.run = e.run AND a.number = e.attempt AND a.state = 'told'
     UNION ALL
-    SELECT a.arm, a.operator, 0, 0, 0.0, r.dollars, r.tokens, r.seconds
+    SELECT a.arm, a.operator, 0, 0, 0, 0, 0.0, r.dollars, r.tokens, r.seconds
     FROM earlier AS w
     CROSS JOIN replies AS r ON r.run = w.run
     CROSS JOIN attempts AS a ON a.run = r.run AND a.number = r.attempt AND a.state = 'told'
@@ -89,9 +91,9 @@ class Backgrounds(Database):
             ),
         )
 
-    def arm_history(self, task_digest: str, exclude: str) -> list[ArmHistory]:
-        """Return what each arm achieved with each operator in all runs of a task but ``exclude``."""
-        return [ArmHistory(*row) for row in self._all(ARMS, (task_digest, exclude))]
+    def arm_history(self, task_digest: str) -> list[ArmHistory]:
+        """Return what each arm achieved with each operator in all runs of a task so far."""
+        return [ArmHistory(*row) for row in self._all(ARMS, (task_digest,))]
 
 
 def _tried(row: tuple[Any, ...], before: float | None, sign: float) -> Tried:

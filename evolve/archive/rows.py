@@ -184,13 +184,16 @@ class ReplySpend:
 
 @dataclass(frozen=True, slots=True)
 class ArmHistory:
-    """What an arm achieved with an operator in earlier runs of a task: told attempts, the sum of their gains, and their
-    cost; ``seconds`` are those of its judge and its replies. Unknown dollars count as 0.
+    """What an arm achieved with an operator in earlier runs of a task: told attempts, those of them whose child was judged
+    ``ok``, those that gained, the sum of their gains, and their cost; ``seconds`` are those of its judge and its replies.
+    Unknown dollars count as 0.
     """
 
     arm: str
     operator: str
     attempts: int
+    ok: int
+    gained: int
     evaluations: int
     gain: float
     dollars: float
