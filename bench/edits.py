@@ -271,18 +271,21 @@ def decorated(rng: Random, shape: Shape, lines: Sequence[str], *, fenced: bool) 
 
 
 def spoil(rng: Random, case: Case) -> Case:
-    """Return the case with its reply spoilt in one to three ways. The last statement is only lost by cutting the reply,
-    which the endpoint tells (``cut``), or may fail to tell of edits.
+    """Return the case with its reply spoilt in one to three ways.
+
+    The last statement is only lost by cutting the reply. The endpoint tells that (``cut``), or fails to tell it of edits
+    that are spoilt in no other way: with an end marker in the wrong place before the cut nobody could know.
     """
     lines = case.reply.split("\n")
     cut = False
-    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+    times = rng.choice((1, 1, 1, 2, 3))
+    for _ in range(times):
         if not cut and rng.random() < 0.2:
             text = "\n".join(lines)
             lines, cut = text[: rng.randint(0, len(text))].split("\n"), True
         else:
             rng.choice(SPOILERS)(rng, lines)
-    told = case.kind == "rewrite" or rng.random() < 0.5
+    told = case.kind == "rewrite" or times > 1 or rng.random() < 0.5
     return replace(case, reply="\n".join(lines), cut=cut and told, spoilt=True)
 
 
