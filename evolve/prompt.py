@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from evolve import blocks, wording
 from evolve.errors import ConfigError, TaskError
+from evolve.material import LEAST, File, Material, Measured, Note, Shown
 from evolve.records import Background, Evaluation, Message, Metric, Program, Prompt, Proposal, Reply, Task, Tried
 from evolve.resources import folder
 from evolve.seams import Stop
@@ -35,14 +36,12 @@ REPLY_SHARE = 0.25
 """The share of the budget that a reply may take when it is shown again to be corrected."""
 ERROR, OUTPUT = 4000, 1500
 """The most characters of an error and of what a failed program printed: the ends are kept, where tracebacks say why."""
-LEAST = 200
-"""Below so many characters a text is left out rather than shortened further."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
     """How a reply is to look. ``fence`` is the fence that its code stands in; ``mark`` whether that code is what stands
-    between the marks; ``begin`` and ``stop`` as in `Prompt`.
+    between the marks; ``begin`` and ``stop`` as in `Prompt`; ``focus`` the function that ``begin`` begins to change.
     """
 
     kind: Kind
@@ -50,88 +49,7 @@ class Form:
     mark: bool = False
     begin: str = ""
     stop: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file as a prompt shows it."""
-
-    path: str
-    language: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A metric's value with what is declared of it."""
-
-    name: str
-    value: float
-    unit: str
-    direction: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A program as a prompt shows it."""
-
-    score: float | None
-    status: str
-    metrics: tuple[Measured, ...]
-    files: tuple[File, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """One of a task's files of knowledge."""
-
-    name: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """The parts of a prompt that may be dropped. ``line`` and ``inspirations`` are in the order in which they are shown,
-    the least useful first; ``tried`` has the newest first.
-    """
-
-    line: tuple[Tried, ...] = ()
-    tried: tuple[Tried, ...] = ()
-    inspirations: tuple[Shown, ...] = ()
-    omitted: tuple[str, ...] = ()
-    feedback: str = ""
-    output: str = ""
-    error: str = ""
-
-    def lighter(self, frozen: tuple[str, ...]) -> Iterator[Material]:
-        """Yield it with less and less in it, the least useful dropped first; ``frozen`` are the files that may go."""
-        part = self
-        yield part
-        for _ in self.line:
-            part = replace(part, line=part.line[1:])
-            yield part
-        for _ in self.tried:
-            part = replace(part, tried=part.tried[:-1])
-            yield part
-        for _ in self.inspirations:
-            part = replace(part, inspirations=part.inspirations[1:])
-            yield part
-        for path in frozen:
-            part = replace(part, omitted=(*part.omitted, path))
-            yield part
-        while part.feedback:
-            part = replace(part, feedback=wording.head(part.feedback, _half(part.feedback)))
-            yield part
-        while part.output:
-            part = replace(part, output=wording.tail(part.output, _half(part.output)))
-            yield part
-        while part.error:
-            part = replace(part, error=wording.tail(part.error, _half(part.error)))
-            yield part
-
-
-def _half(text: str) -> int:
-    return len(text) // 2 if len(text) >= 2 * LEAST else 0
+    focus: str = ""
 
 
 def tokens(text: str) -> int:
@@ -246,6 +164,7 @@ class Prompts:
         return {
             **self._fixed,
             "form": form,
+            "seed": proposal.seed,
             "best": best,
             "ahead": None if best is None or score is None else max(0.0, sign * wording.difference(best, score)),
             "partner": self._shown(partner, whole=False) if partner is not None else None,

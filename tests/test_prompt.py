@@ -68,7 +68,9 @@ def rendered(task: Task, name: str, *, tokens: int = 12000, score: float | None 
     parent = given_.program(task, score=score)
     other = given_.program(task, "o", 2.636, changed={"0.1": "0.2", "0.5": "0.25", "return n": "return n + 1"})
     worse = given_.program(task, "w", 1.5, changed={"0.1": "0.3", "0.5": "0.75", "return n": "return 2 * n"})
-    form = {"diff": forms.EDITS, "command": forms.FOLDER}.get(name) or forms.rewrite(task, parent, other)
+    form = {"diff": forms.edits(task, parent, 1), "command": forms.FOLDER}.get(name) or forms.rewrite(
+        task, parent, other
+    )
     partner = other if name == "cross" else None
     job = given_.proposal(parent, other, worse)
     return Prompts(task, tokens).render(name, job, given_.background(parent), form, partner)

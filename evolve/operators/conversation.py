@@ -56,11 +56,10 @@ def _child(reply: Reply, form: Form, parent: Program, task: Task) -> Draft:
 
 def _sources(reply: Reply, form: Form, parent: Program, task: Task) -> Sources:
     cut = reply.finish == "length"
+    text = forms.closed(reply.text, form) if reply.finish == "stop" else reply.text
+    apply = apply_edits if form.kind == "edits" else apply_rewrite
     try:
-        if form.kind == "edits":
-            return apply_edits(parent.sources, reply.text, task.language, cut=cut)
-        text = forms.closed(reply.text, form) if reply.finish == "stop" else reply.text
-        return apply_rewrite(parent.sources, text, task.language, cut=cut)
+        return apply(parent.sources, text, task.language, cut=cut)
     except PatchError:
         if cut:  # whatever else is wrong with it comes of that
             raise PatchError("it was cut off at the limit of tokens; write less") from None

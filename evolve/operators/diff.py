@@ -21,4 +21,5 @@ class Diff:
         Raises:
             Stop: when they cannot be made, even when asked for again.
         """
-        return converse(self._prompts, "diff", forms.EDITS, proposal, task, background)
+        form = forms.edits(task, proposal.parent, proposal.seed)
+        return converse(self._prompts, "diff", form, proposal, task, background)

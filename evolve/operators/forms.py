@@ -2,12 +2,56 @@
 
 from __future__ import annotations
 
-from evolve import blocks, wording
+import ast
+from collections.abc import Iterator
+from random import Random
+
+from evolve import blocks, normal, wording
 from evolve.prompt import Form
-from evolve.records import Program, Task
+from evolve.records import Program, Sources, Task
 
 FOLDER = Form("folder")
 EDITS = Form("edits", begin="<<<<<<< SEARCH\n")
+LONGEST = 6000
+"""The most characters of a function that an edit is begun with."""
+_END = ">>>>>>> REPLACE"
+
+
+def edits(task: Task, parent: Program, seed: int) -> Form:
+    """Return the form of edits, begun for a model that takes a beginning with one function, which ``seed`` chooses.
+
+    The beginning holds all of SEARCH, so that it cannot be wrong, and the first line of the new function: what is left to
+    write is code. A model that is not given the beginning finds the function's name in its prompt, and may edit the rest too.
+    """
+    found = sorted(_functions(parent.sources)) if task.language == "python" else []
+    if not found:
+        return EDITS
+    name, whole, head = Random(seed).choice(found)
+    return Form("edits", begin=f"{EDITS.begin}{whole}=======\n{head}", stop=(f"\n{_END}",), focus=name)
+
+
+def _functions(sources: Sources) -> Iterator[tuple[str, str, str]]:
+    """Yield the name, the text and the head, up to the body, of each function that may change and occurs once."""
+    every = "\n".join(sources.values())
+    for path, parts in blocks.segments(sources).items():
+        tree = normal.parse(sources[path]) if path.endswith(".py") and "\r" not in sources[path] else None
+        lines = sources[path].split("\n")
+        for node in _definitions(tree) if tree else ():
+            start = min([node.lineno, *(mark.lineno for mark in node.decorator_list)]) - 1
+            whole = "\n".join(lines[start : node.end_lineno]) + "\n"
+            head = "\n".join(lines[start : node.body[0].lineno - 1]) + "\n"
+            inside = any(part.evolvable and whole in part.text for part in parts)
+            if inside and head.strip() and len(whole) <= LONGEST and every.count(whole) == 1 and "=====" not in whole:
+                yield node.name, whole, head
+
+
+def _definitions(tree: ast.Module | ast.ClassDef) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Yield the functions of a module and the methods of its classes."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+        elif isinstance(node, ast.ClassDef):
+            yield from _definitions(node)
 
 
 def rewrite(task: Task, *programs: Program) -> Form:
@@ -39,6 +83,9 @@ def closed(text: str, form: Form) -> str:
 
     A model that closed its code without the mark is taken to have left out the marks, as one may.
     """
+    if form.kind == "edits":
+        begun = form.focus and text.startswith(form.begin) and _END not in text
+        return f"{text.rstrip()}{form.stop[0]}\n" if begun else text
     before, start, after = text.rpartition(blocks.START)
     if not form.mark or not start or blocks.END in after:
         return text

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.operators import ask
+from evolve.operators import ask, forms
 from evolve.operators.fix import LONG
 from evolve.prompt import Prompts
 from evolve.records import Draft, Program, Prompt, Reply, Task
@@ -98,6 +98,43 @@ def test_a_rewrite_that_a_stop_sequence_ended_is_whole(task: Task) -> None:
     with pytest.raises(StopIteration) as end:
         exchange.send(Reply(f"```python\n{BLOCK}"))
     assert end.value.value.sources == {"initial.py": CHILD["full"]}
+
+
+def test_an_edit_is_begun_with_a_whole_function(task: Task) -> None:
+    exchange = write(task, "diff")
+    prompt = next(exchange)
+    search = 'def pack(n):\n    """Return n radii."""\n    return [0.1] * n\n'
+    assert prompt.begin == f"<<<<<<< SEARCH\n{search}=======\ndef pack(n):\n"
+    assert prompt.stop == ("\n>>>>>>> REPLACE",)
+    assert "in `pack` or where it helps more" in prompt.messages[1].text
+    with pytest.raises(StopIteration) as end:
+        exchange.send(Reply(f"{prompt.begin}{BETTER.rstrip()}"))
+    assert end.value.value.sources == {"initial.py": CHILD["full"]}
+
+
+def test_a_begun_edit_that_was_cut_off_is_no_child(task: Task) -> None:
+    begin = next(write(task, "diff")).begin
+    assert "cut off" in stopped(write(task, "diff"), *[Reply(f"{begin}{BETTER}", "length")] * 2)
+
+
+def test_every_function_that_may_change_and_stands_there_once_can_begin_an_edit(tmp_path: Path) -> None:
+    twice = "def g():\n    return 1\n"
+    methods = "class A:\n    @property\n    def a(self) -> int:\n        return 1\n\n    def b(self): return 2\n"
+    text = (
+        f"def frozen():\n    pass\n# EVOLVE-BLOCK-START\n{methods}{twice}if 1:\n    x = 1\n{twice}# EVOLVE-BLOCK-END\n"
+    )
+    task = prompts.task(tmp_path / "many", {"initial.py": text})
+    parent = prompts.program(task)
+    found = {forms.edits(task, parent, seed).focus: forms.edits(task, parent, seed) for seed in range(20)}
+    assert set(found) == {"a"}
+    head = "    @property\n    def a(self) -> int:\n"
+    assert found["a"].begin == f"<<<<<<< SEARCH\n{head}        return 1\n=======\n{head}"
+
+
+def test_an_edit_without_a_function_to_change_is_begun_with_its_mark_alone(tmp_path: Path) -> None:
+    task = prompts.task(tmp_path / "none", {"initial.py": "X = 1\n"})
+    for other in (task, replace(task, language="c")):
+        assert forms.edits(other, prompts.program(task), 1) == forms.EDITS
 
 
 def test_the_idea_may_come_first_where_no_beginning_was_taken(task: Task) -> None:
