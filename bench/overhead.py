@@ -1,14 +1,16 @@
 """What the framework itself costs per attempt, as the archive grows: milliseconds from one committed attempt to the next.
 
-    python bench/overhead.py [--sizes 100,1000,10000,100000] [--attempts 400]
+    python bench/overhead.py [--sizes 100,1000,10000,100000] [--attempts 400] [--rivals 100,1000]
 
-One archive per size is filled with that many programs, each with its attempt, evaluation, metrics and full text. Then
-each of them is searched with the inline executor, one attempt at a time, on a task whose evaluation takes microseconds.
-The arm is builtin/mutate without its inner search, so that an attempt is one evaluation. The archives take turns in
-blocks, so that a noisy moment of the machine hits all of them alike.
+One archive per size and arm is filled with that many programs, each with its attempt, evaluation, metrics and full text.
+Then each of them is searched with the inline executor and one worker, on a task whose evaluation takes microseconds. The
+arm is ``builtin/mutate`` without its inner search, so that an attempt is one evaluation; or a model behind the scripted server,
+a process of its own that answers each prompt with a small edit in a fraction of a millisecond. The archives take turns in blocks,
+so that a noisy moment of the machine hits all of them alike.
 
-Printed: median and 95th percentile over the last 200 attempts of each; and what a bare commit of 4 KB to a file in the
-same folder cost in the same blocks, which on a slow disk is most of what an attempt costs.
+Printed: median and 95th percentile over the last 200 attempts of each; what a bare commit of 4 KB to a file in the same
+folder cost in the same blocks, which on a slow disk is most of what an attempt costs; and in the same run OpenEvolve and
+ShinkaEvolve with as many programs (``rivals.py``), which takes minutes; ``--rivals ''`` leaves them out.
 """
 
 from __future__ import annotations
@@ -17,13 +19,19 @@ import argparse
 import hashlib
 import sqlite3
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from itertools import pairwise
 from pathlib import Path
 
+import rivals
+
 from evolve.archive import Archive
+from evolve.arms import Arm, build, without_models
 from evolve.config import BudgetConfig, Config
 from evolve.executor import InlineExecutor
 from evolve.loop import Loop
@@ -47,6 +55,17 @@ class Once:
     def draft(self, proposal: Proposal, task: Task) -> Draft:
         """Return the parent with an edit or two."""
         return BUILTIN[ARM].draft(proposal, task)
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Start the scripted server in a process of its own and return its URL."""
+    command = [sys.executable, "-m", "evolve.testing.server", "--answers", "simulated"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[1]
+        process.stdin.close()
 
 
 def fill(archive: Archive, task: Task, config: Config, programs: int) -> str:
@@ -101,41 +120,63 @@ def bare_commits(path: Path, count: int) -> list[float]:
     return taken
 
 
+def searched(kind: str, url: str, task: Task, path: Path, size: int) -> Loop:
+    """Fill an archive with ``size`` programs and return its search, with the built-in arm or the model at ``url``."""
+    budget = BudgetConfig(evaluations=1 << 40)
+    arms: dict[str, Arm]
+    if kind == "model":
+        models = {"model": {"model": f"openai/scripted@{url}", "prefill": False}}
+        config = Config.model_validate({"arms": {}, "models": models, "executor": "inline", "budget": budget, "workers": 1})
+        arms = build(config, task)
+    else:
+        config = Config(arms={ARM: 1.0}, executor="inline", budget=budget)
+        arms = without_models({ARM: Once()}, config.arms)
+    archive = Archive(path)
+    run = fill(archive, task, config, size)
+    loop = Loop(task, archive, run, config, InlineExecutor(task), seed=0, arms=arms)
+    rebuild(loop)
+    return loop
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="100,1000,10000,100000", help="programs in the archive")
     parser.add_argument("--attempts", type=int, default=400, help="attempts measured at each size")
+    parser.add_argument("--rivals", default="100,1000", help="programs in the databases of the peers")
+    parser.add_argument("--environments", type=Path, help="a folder that keeps the peers' environments")
     arguments = parser.parse_args()
     sizes = [int(size) for size in arguments.sizes.split(",")]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, server() as url:
         (root := Path(folder) / "task").mkdir()
         (root / "task.toml").write_text('brief = "Pack circles; nothing is verified."\n')
         (root / "initial.py").write_text(load("math/circle_packing").initial["initial.py"])
         (root / "evaluate.py").write_text(EVALUATE)
         task = load(root)
-        budget = BudgetConfig(evaluations=1 << 40)
-        config = Config(arms={ARM: 1.0}, executor="inline", budget=budget)
-        loops: dict[int, Loop] = {}
-        for size in sizes:
-            archive = Archive(Path(folder) / f"{size}.db")
-            run = fill(archive, task, config, size)
-            loops[size] = Loop(task, archive, run, config, InlineExecutor(task), seed=0, operators={ARM: Once()})
-            rebuild(loops[size])
-        taken: dict[int, list[float]] = {size: [] for size in sizes}
+        rows = [(kind, size) for kind in (ARM, "model") for size in sizes]
+        loops = {
+            (kind, size): searched(kind, url, task, Path(folder) / f"{kind.replace('/', '-')}-{size}.db", size)
+            for kind, size in rows
+        }
+        taken: dict[tuple[str, int], list[float]] = {row: [] for row in rows}
         commits: list[float] = []
         for _ in range(0, arguments.attempts, BLOCK):
             commits += bare_commits(Path(folder) / "bare.db", BLOCK)
-            for size in sizes:
-                taken[size] += measure(loops[size], BLOCK)
-        print(f"{'programs':>9} {'median ms':>10} {'p95 ms':>8} {'over first':>11}")
-        base = statistics.median(taken[sizes[0]][-LAST:])
-        for size in sizes:
-            last = sorted(taken[size][-LAST:])
+            for row in rows:
+                taken[row] += measure(loops[row], BLOCK)
+        print("| arm | programs | median ms | 95th percentile | over the first |\n|---|---|---|---|---|")
+        for kind, size in rows:
+            base = statistics.median(taken[kind, sizes[0]][-LAST:])
+            last = sorted(taken[kind, size][-LAST:])
             median = statistics.median(last)
-            print(f"{size:>9} {median:>10.2f} {last[int(0.95 * len(last))]:>8.2f} {median / base:>10.2f}x")
-            loops[size].archive.close()
-        print(f"a bare commit: median {statistics.median(commits):.2f} ms")
+            print(f"| {kind} | {size:,} | {median:.2f} | {last[int(0.95 * len(last))]:.2f} | {median / base:.2f}× |")
+            loops[kind, size].archive.close()
+        print(f"\na bare commit: median {statistics.median(commits):.2f} ms\n", flush=True)
+    if arguments.rivals:
+        peers = [int(size) for size in arguments.rivals.split(",")]
+        print("| system | version | programs | median ms | 95th percentile | notes |\n|---|---|---|---|---|---|")
+        for line in rivals.rows(list(rivals.PEERS), peers, environments=arguments.environments):
+            print(f"| {' | '.join(line)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from dataclasses import replace
 from evolve import blocks
 from evolve.archive import Archive
 from evolve.arms import Arm, build
-from evolve.budget import Budget
+from evolve.budget import DEFAULT_EVALUATIONS, Budget
 from evolve.calls import Calls
 from evolve.config import Config
 from evolve.errors import ConfigError, EvolveError, JudgeError, ModelError
@@ -35,6 +35,9 @@ from evolve.state import State
 ASKS = 32
 """The most attempts asked for in one turn: refused children cost no slot, and must not keep a turn from its commit."""
 
+
+LONGEST, SHORTEST = 20, 8
+"""In a run with models one attempt takes at most this part of all evaluations, or this many where that is less."""
 
 NOTHING = Background(Evaluation("ok"))
 """What an operator that asks no model is told of its parent's past."""
@@ -269,6 +272,8 @@ class Loop:
         point = len(flight.attempt.points) - 1
         self.archive.judged(self.run, flight.attempt, point, "tune" if point else "child", self.seed)
         over = self.draining or self.budget.spent()
+        if self.calls.paces:  # a long inner search would use up what the models' children are to be judged with
+            over = over or point + 1 >= max(SHORTEST, (self.budget.cap or DEFAULT_EVALUATIONS) // LONGEST)
         if not over and flight.advance(evaluation) and not self.budget.reserve():
             flight.draft = None
 

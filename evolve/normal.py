@@ -95,11 +95,14 @@ def tokens(text: str, language: str = "python") -> list[str]:
 
 def shingles(sources: Sources, language: str = "python", k: int = 5) -> frozenset[str]:
     """Return the runs of ``k`` neighbouring tokens of all files, numbers kept. A file shorter than ``k`` is one run."""
-    found: set[str] = set()
-    for text in sources.values():
-        words = tokens(text, language)
-        found.update(" ".join(words[i : i + k]) for i in range(max(len(words) - k + 1, min(len(words), 1))))
-    return frozenset(found)
+    return frozenset[str]().union(*(_runs(text, language, k) for text in sources.values()))
+
+
+@lru_cache(maxsize=256)
+def _runs(text: str, language: str, k: int) -> frozenset[str]:
+    """Return the shingles of one file. The latest are remembered: each child is compared with the same elites."""
+    words = tokens(text, language)
+    return frozenset(" ".join(words[i : i + k]) for i in range(max(len(words) - k + 1, min(len(words), 1))))
 
 
 def similarity(a: frozenset[str], b: frozenset[str]) -> float:

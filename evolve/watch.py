@@ -109,14 +109,12 @@ def clock(seconds: float | None) -> str:
 
 
 def paid(loop: Loop) -> str:
-    """Return what models have cost so far, for a run that has models."""
+    """Return what the models of a run have cost so far."""
     budget = loop.budget
-    if not loop.calls.paces:
-        return ""
     cap = f" of ${budget.limits.usd:g}" if budget.limits.usd is not None else ""
     unknown = any(loop.arms[name].price is None for name in loop.calls.paces)
     dollars = f"${budget.dollars:.4g}{cap}"
-    return f"  {budget.tokens} tokens, " + (f"{dollars} and what has no known price" if unknown else dollars)
+    return f"{budget.tokens} tokens, " + (f"{dollars} and what has no known price" if unknown else dollars)
 
 
 class Watch:
@@ -162,9 +160,10 @@ class Lines(Watch):
         program = f"  {attempt.program.id} by {attempt.proposal.arm}" if rose and attempt.program else ""
         cap = f"/{budget.cap}" if budget.cap is not None else ""
         eta = self.tally.eta(self.loop)
+        costs = f"  {paid(self.loop)}" if self.loop.calls.paces else ""
         print(
             f"{clock(budget.seconds):>7}  evaluations {budget.evaluations}{cap}  best {budget.best!r}{program}"
-            f"  {self.tally.rate(self.loop):.1f}/s{paid(self.loop)}  left {clock(eta)}",
+            f"  {self.tally.rate(self.loop):.1f}/s{costs}  left {clock(eta)}",
             file=self._stream,
             flush=True,
         )
@@ -276,10 +275,12 @@ class Live(Watch):
         loop, budget = self.loop, self.loop.budget
         cap = f" of {budget.cap}" if budget.cap is not None else ""
         judged = sum(flight.future is not None for flight in tuple(loop.flights))
-        workers = f"workers {loop.calls.under_way} of {loop.config.workers}   " if loop.calls.paces else ""
+        workers = ""
+        if loop.calls.paces:
+            workers = f"workers {loop.calls.under_way} of {loop.config.workers}   {paid(loop)}   "
         return (
             f"evaluations {budget.evaluations}{cap}   {self.tally.rate(self.loop):.1f}/s   "
-            f"slots {min(judged, loop.executor.slots)} of {loop.executor.slots}   {workers}{paid(loop).strip()}   "
+            f"slots {min(judged, loop.executor.slots)} of {loop.executor.slots}   {workers}"
             f"running {clock(budget.seconds)}   left {clock(self.tally.eta(loop))}"
         )
 

@@ -5,10 +5,12 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from evolve.config import Config, parse
 from tests import readme
 
 ROOT = readme.README.parent
@@ -55,6 +57,11 @@ def test_python_blocks_run(number: int, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_settings_shown_are_settings() -> None:
+    for block in readme.blocks("toml"):
+        parse(Config, tomllib.loads(block), where="README.md", text=block)
 
 
 def test_every_command_shown_exists() -> None:

@@ -248,8 +248,9 @@ def _search(session: Session, as_json: bool) -> int:
         }
         click.echo(json.dumps(end))
     else:
+        costs = f", {paid(loop)}" if loop.calls.paces else ""
         click.echo(
-            f"{reason}, after {clock(loop.budget.seconds)}{paid(loop)}. Best {best.score!r} (seed {start!r}): program {best.id}"
+            f"{reason}, after {clock(loop.budget.seconds)}{costs}. Best {best.score!r} (seed {start!r}): program {best.id}"
         )
         click.echo(f"next: evolve best · evolve show {best.id} · evolve diff {best.id} · evolve lineage {best.id}")
         if loop.draining:
