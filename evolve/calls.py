@@ -33,12 +33,15 @@ Notice = Callable[[str], None]
 
 @dataclass(slots=True)
 class Waiting:
-    """A call in the queue: not before ``due`` (a monotonic time), and given up after ``tries`` tries in all."""
+    """A call in the queue: not before ``due`` (a monotonic time), and given up after ``tries`` tries in all. One that is
+    ``blocked`` waits for another one to return.
+    """
 
     attempt: Attempt
     call: Call
     tries: int
     due: float = 0.0
+    blocked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +100,10 @@ class Calls:
 
     # ------------------------------------------------------------------ what the loop asks
 
-    @property
-    def waiting(self) -> list[Attempt]:
-        """The attempts whose next call has not been sent."""
-        return [waiting.attempt for waiting in self._queue]
-
     def barred(self) -> tuple[str, ...]:
         """Return the arms that cannot be asked now: resting or ended."""
         now = time.monotonic()
-        return tuple(name for name, pace in self.paces.items() if pace.ended or pace.until > now)
+        return tuple(name for name, pace in self.paces.items() if pace.barred(now))
 
     def ended(self) -> str:
         """Return why no model can ever be asked again; empty while one can."""
@@ -114,9 +112,13 @@ class Calls:
         return "; ".join(f"{name}: {pace.ended}" for name, pace in self.paces.items())
 
     def delay(self) -> float:
-        """Return the seconds until a call of the queue may become due; at most one, so that clocks and caps are looked at."""
+        """Return the seconds until a call of the queue may become due, or an arm has rested; at most one, so that clocks and
+        caps are looked at. What waits for a call to return needs none: that wakes the loop.
+        """
         now = time.monotonic()
-        return min([1.0, *(max(waiting.due - now, 0.01) for waiting in self._queue)])
+        due = [waiting.due for waiting in self._queue if not waiting.blocked]
+        due += [pace.until for pace in self.paces.values() if not pace.ended and pace.until > now]
+        return min([1.0, *(max(at - now, 0.01) for at in due)])
 
     # ------------------------------------------------------------------ a call's way
 
@@ -148,22 +150,32 @@ class Calls:
         call, pace = waiting.call, self.paces[waiting.call.arm]
         if pace.ended:
             return Stop("draft", f"{call.arm} has ended: {pace.ended}")
+        if pace.rests(now) and self._others(now):
+            return Stop("draft", f"{call.arm} rests, and others can be asked: {pace.resting}")
         wait = pace.wait(now, call.tokens)
-        if waiting.due > now or self.under_way >= self._workers or wait is None or wait > 0:
-            waiting.due = max(waiting.due, now + (wait or 0.0))
+        waiting.due = max(waiting.due, now + (wait or 0.0))
+        waiting.blocked = waiting.due <= now and (wait is None or self.under_way >= self._workers)
+        if waiting.blocked or waiting.due > now:
             self._queue.append(waiting)
         elif self._budget.hold(call.dollars, call.tokens):
             self._archive.opened(self._run, call)
             self._opened.append(waiting)
             self.under_way += 1
             pace.sent(now, call.tokens)
-        elif self._budget.affords(call.dollars, call.tokens):
-            self._queue.append(waiting)  # what calls under way do not use is set free when they return
+        elif self.under_way and self._budget.affords(call.dollars, call.tokens):
+            waiting.blocked = True  # what calls under way do not use is set free when they return
+            self._queue.append(waiting)
         else:
             self.broke = self._budget.short(call.dollars)
             self._end(call.arm, f"what is left of the budget does not pay for another call ({_price(call)})")
             return Stop("draft", f"{call.arm} has ended: {pace.ended}")
         return None
+
+    def _others(self, now: float) -> bool:
+        """Whether another arm could make the attempt of one that rests."""
+        if any(not pace.barred(now) for pace in self.paces.values()):
+            return True
+        return self._llm.without == "continue" and len(self._arms) > len(self.paces)
 
     def send(self) -> None:
         """Send what `open` stored, each call on a thread of its own: the loop has committed."""
@@ -185,7 +197,11 @@ class Calls:
         self._wake()
 
     def collect(self) -> list[tuple[Attempt, Reply | Stop]]:
-        """Store and commit what has returned, and return the replies, and the ends of attempts given up."""
+        """Store and commit what has returned, and return the replies, and the ends of attempts given up.
+
+        Raises:
+            BaseException: what a client raised by a mistake of ours; what returned with it is stored.
+        """
         returned: list[Returned] = []
         while True:
             try:
@@ -199,6 +215,9 @@ class Calls:
                     outcome = self._settle(back)
                     if outcome is not None:
                         known.append((back.waiting.attempt, outcome))
+        for back in returned:
+            if isinstance(back.outcome, BaseException) and not isinstance(back.outcome, CallFailed):
+                raise back.outcome
         return known
 
     # ------------------------------------------------------------------ how a call ends
@@ -210,9 +229,10 @@ class Calls:
         if isinstance(back.outcome, CallFailed):
             return self._failed(back, back.outcome)
         if isinstance(back.outcome, BaseException):
-            raise back.outcome
+            return None  # its row stays open, which counts it at its most
         price, most = self._arms[call.arm].price, self._clients[call.arm].max_tokens
-        reply = replace(back.outcome, seconds=back.seconds, dollars=price and price.of(back.outcome, call.prompt, most))
+        paid = None if price is None else price.of(back.outcome, call.prompt, most)
+        reply = replace(back.outcome, seconds=back.seconds, dollars=paid)
         tokens = call.tokens
         if reply.input_tokens is not None and reply.output_tokens is not None:
             tokens = reply.input_tokens + reply.output_tokens
@@ -242,21 +262,18 @@ class Calls:
         if failure.permanent:
             self._end(call.arm, failure.reason)
             return Stop("draft", failure.reason)
-        if failure.retry_after is not None:
-            pace.pause(now, failure.retry_after)
-        rest = pace.failed(now)
+        rest = pace.failed(now, failure.reason, failure.retry_after or 0.0)
         if rest:
-            self._say(f"{call.arm} rests for {rest:.0f} s after failing again and again: {failure.reason}")
+            self._say(f"{call.arm} rests for {rest:.3g} s: {failure.reason}")
             self._archive.arm_state(self._run, call.arm, "resting", failure.reason)
         made = call.tries + 1
         if made >= waiting.tries:
             return Stop("draft", f"no reply after {self._llm.tries} tries: {failure.reason}")
-        wait = min(BACK_OFF * 2.0 ** (self._llm.tries - (waiting.tries - made) - 1), 60.0) * self._random.uniform(
-            0.5, 1.5
-        )
-        again = Waiting(
-            waiting.attempt, replace(call, tries=made), waiting.tries, now + max(wait, failure.retry_after or 0.0)
-        )
+        before = self._llm.tries - (waiting.tries - made) - 1
+        wait = self._llm.rest * min(BACK_OFF * 2.0**before, 1.0) * self._random.uniform(0.5, 1.5)
+        due = now + max(wait, failure.retry_after or 0.0)
+        parameters = self._clients[call.arm].parameters(call.prompt)  # a refusal may have changed what is sent
+        again = Waiting(waiting.attempt, replace(call, tries=made, parameters=parameters), waiting.tries, due)
         self._queue.append(again)
         return None
 

@@ -16,19 +16,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from evolve import blocks
 from evolve.archive import Archive
 from evolve.arms import Arm, build
 from evolve.budget import DEFAULT_EVALUATIONS, Budget
 from evolve.calls import Calls
 from evolve.config import Config
-from evolve.errors import ConfigError, EvolveError, JudgeError, ModelError
+from evolve.drafts import Drafts
+from evolve.errors import ConfigError, JudgeError, ModelError
 from evolve.flight import Flight, best
-from evolve.normal import digest as digest_of
-from evolve.novelty import Duplicate, Ladder, NearCopy
 from evolve.prices import prices
-from evolve.records import Attempt, Background, Evaluation, Given, Job, Program, Prompt, Proposal, Reply, Task
-from evolve.seams import Executor, Listener, Novelty, Observer, Stop
+from evolve.records import Attempt, Evaluation, Given, Job, Prompt, Proposal, Reply, Task
+from evolve.seams import Executor, Listener, Observer, Stop
 from evolve.standings import Priors
 from evolve.state import State
 
@@ -38,9 +36,6 @@ ASKS = 32
 
 LONGEST, SHORTEST = 20, 8
 """In a run with models one attempt takes at most this part of all evaluations, or this many where that is less."""
-
-NOTHING = Background(Evaluation("ok"))
-"""What an operator that asks no model is told of its parent's past."""
 
 
 class Loop:
@@ -80,18 +75,12 @@ class Loop:
         self.calls = Calls(
             archive, run, self.arms, self.budget, config, wake=executor.wake, say=self.say, recording=recording
         )
-        self.novelty: Novelty = Ladder(
-            (
-                Duplicate(lambda digest: archive.known(run, digest)),
-                NearCopy(
-                    lambda island: map(self.whole, self.state.islands.turn(island).elites), config.novelty.similarity
-                ),
-            )
-        )
+        self.drafts = Drafts(archive, run, task, self.state, config.novelty.similarity)
         self.flights: list[Flight] = []
         self.draining = ""
         self._told: list[Attempt] = []
-        self._failed: EvolveError | None = None
+        self._failed: ModelError | None = None
+        self._broken: JudgeError | None = None
 
     @property
     def budget(self) -> Budget:
@@ -104,7 +93,8 @@ class Loop:
         """Run until the budget is spent or `drain` was called, and return which.
 
         Raises:
-            JudgeError: when ``evaluate.py`` itself keeps failing; what is under way is adopted by the next resume.
+            JudgeError: when ``evaluate.py`` itself keeps failing, once the calls under way have returned; what is at the
+                judge is adopted by the next resume.
             ModelError: when no model can be asked any more and the run is not to go on without.
         """
         while True:
@@ -122,26 +112,30 @@ class Loop:
         replies = self.calls.collect()
         landed = [flight for flight in self.flights if flight.landed]
         broken = [flight for flight in landed if self._seen(flight).status == "judge_error"]
+        if broken and self._broken is None:
+            self._broken = self._judge_error(self._seen(broken[0]))
+            if self.calls.under_way:
+                self.say("evaluate.py failed; the run stops when the calls under way have returned")
         with self.archive.transaction():
             for flight in landed:
                 if flight not in broken:
                     self._land(flight)
             self._answer(replies)
-            if self.draining or self.budget.over():
+            if self.draining or self._broken or self.budget.over():
                 self._drop()
-            for _ in range(0 if broken else ASKS):
+            for _ in range(ASKS):
                 if not self.wants_more():
                     break
                 flight = self.flight(Attempt(self.ask()))
                 self.flights.append(flight)
                 self._draft(flight)
-            if not broken:
-                self._answer(self.calls.open())
-        self._notify()
-        if broken:
-            raise self._judge_error(self._seen(broken[0]))
+            self._answer(self.calls.open())
         self.calls.send()
-        self._submit()
+        if self._broken is None:
+            self._submit()
+        self._notify()
+        if self._broken is not None and not self.calls.under_way:
+            raise self._broken
 
     def ask(self, given: Given | None = None) -> Proposal:
         """Decide everything random about the next attempt, and reserve its evaluation.
@@ -151,40 +145,17 @@ class Loop:
 
         Raises:
             ConfigError: if the budget is spent.
+            ModelError: when no model can be asked any more and the run is not to go on without.
         """
+        while given is None and self._without_models():
+            if self._failed is not None:
+                raise self._failed
+            if self.budget.broke:
+                raise ConfigError(f"the budget is spent ({self.budget.broke}); resume with a larger one")
+            self.executor.pump(self.calls.delay())
         now = given or Given(self.calls.barred(), prices(self.budget.used, self.budget.caps))
-        light = self.state.propose(now)
-        return replace(light, parent=self.whole(light.parent), inspirations=tuple(map(self.whole, light.inspirations)))
-
-    def draft(self, flight: Flight, reply: Reply | Stop | None = None) -> Prompt | None:
-        """Take the next step towards the draft of a flight.
-
-        Args:
-            flight: the attempt.
-            reply: what was answered to its last prompt, or why nothing was; None for the first step.
-
-        Returns:
-            A prompt that must be answered first; None if the attempt now has its draft, stored, or has stopped.
-        """
-        attempt = flight.attempt
-        try:
-            prompt = self._begin(flight) if reply is None else flight.answer(reply)
-            if prompt is not None:
-                return prompt
-            if attempt.draft is None:
-                raise RuntimeError(f"attempt {attempt.proposal.number} has neither prompt nor draft")
-            breach = blocks.breach(attempt.proposal.parent.sources, attempt.draft.sources)
-            if breach:
-                attempt.draft = None
-                raise Stop("draft", breach)
-            attempt.digest = digest_of(attempt.draft.sources, self.task.language)
-            self.novelty.check(attempt.proposal, attempt.draft.sources, attempt.digest)
-        except Stop as stop:
-            attempt.stage, attempt.reason = stop.stage, stop.reason
-        else:
-            attempt.drafted = self.state.told
-            self.archive.drafted(self.run, attempt)
-        return None
+        light, whole = self.state.propose(now), self.drafts.whole
+        return replace(light, parent=whole(light.parent), inspirations=tuple(map(whole, light.inspirations)))
 
     def work(self, proposal: Proposal) -> Attempt:
         """Draft and judge ``proposal`` to its end; `tell` the attempt afterwards.
@@ -193,9 +164,9 @@ class Loop:
             JudgeError: when ``evaluate.py`` itself keeps failing.
         """
         flight = self.flight(Attempt(proposal))
-        prompt = self.draft(flight)
+        prompt = self.drafts.step(flight)
         while prompt is not None:
-            prompt = self.draft(flight, self._reply(flight, prompt))
+            prompt = self.drafts.step(flight, self._reply(flight, prompt))
         while flight.attempt.stage is None and flight.draft is not None:
             evaluation = self.judge(flight.job(self.run, self.seed))
             self._take(flight, evaluation)
@@ -215,17 +186,9 @@ class Loop:
 
     # ------------------------------------------------------------------ stages
 
-    def _begin(self, flight: Flight) -> Prompt | None:
-        """Take the first step of a flight; the proposal of one that asks a model is stored before."""
-        proposal = flight.attempt.proposal
-        if not flight.writes:
-            return flight.begin(NOTHING)
-        self.archive.asked(self.run, proposal)
-        return flight.begin(self.archive.background(self.run, proposal))
-
     def _draft(self, flight: Flight, reply: Reply | Stop | None = None) -> None:
         """Take the next step of a flight: queue its prompt, or tell it where it has stopped."""
-        prompt = self.draft(flight, reply)
+        prompt = self.drafts.step(flight, reply)
         if prompt is not None:
             self.calls.ask(flight.attempt, flight.turn, prompt)
         elif flight.attempt.stage is not None:
@@ -247,8 +210,9 @@ class Loop:
                 with self.archive.transaction():
                     found = self.calls.open()
                 self.calls.send()
-            if found:
-                return found[0][1]
+            for attempt, reply in found:  # others are of attempts whose work was interrupted
+                if attempt is flight.attempt:
+                    return reply
             self.executor.pump(self.calls.delay())
 
     def _drop(self) -> None:
@@ -271,7 +235,7 @@ class Loop:
         self.budget.charge()
         point = len(flight.attempt.points) - 1
         self.archive.judged(self.run, flight.attempt, point, "tune" if point else "child", self.seed)
-        over = self.draining or self.budget.spent()
+        over = bool(self.draining or self.budget.spent())
         if self.calls.paces:  # a long inner search would use up what the models' children are to be judged with
             over = over or point + 1 >= max(SHORTEST, (self.budget.cap or DEFAULT_EVALUATIONS) // LONGEST)
         if not over and flight.advance(evaluation) and not self.budget.reserve():
@@ -321,7 +285,7 @@ class Loop:
 
     def wants_more(self) -> bool:
         """Whether another attempt should be asked for now."""
-        if self.draining or self.budget.spent() or self._without_models():
+        if self.draining or self._broken or self.budget.spent() or self._without_models():
             return False
         workers = self.config.workers if self.calls.paces else 0
         return len(self.flights) < self.executor.slots + workers
@@ -351,14 +315,6 @@ class Loop:
         scores = [point.evaluation.score for flight in self.flights for point in flight.attempt.points]
         found = [score for score in (self.budget.best, *scores) if score is not None]
         return max(found, key=lambda score: self.task.score.sign * score, default=None)
-
-    def whole(self, program: Program) -> Program:
-        """Return ``program`` with its sources, which a run rebuilt from rows loads only when they are needed."""
-        return (
-            program
-            if program.sources
-            else replace(program, sources=self.archive.program(self.run, program.digest).sources)
-        )
 
     def flight(self, attempt: Attempt) -> Flight:
         """Return an attempt with its operator, ready for its first step.

@@ -22,6 +22,7 @@ class Pace:
         tries: how many calls in a row may fail before it.
         ended: why the arm is never asked again; empty while it may be.
         until: no call before then.
+        resting: why that is a rest, and not a short wait; empty while it is none.
         under_way: calls sent and not returned.
     """
 
@@ -31,6 +32,7 @@ class Pace:
     tries: int
     ended: str = ""
     until: float = 0.0
+    resting: str = ""
     under_way: int = 0
     _failed: int = 0
     _rests: int = 0
@@ -65,23 +67,38 @@ class Pace:
         """Count a call that is over, however it ended."""
         self.under_way -= 1
 
+    def barred(self, now: float) -> bool:
+        """Whether nothing can be asked now: the arm rests, waits as it was told to, or has ended."""
+        return bool(self.ended) or self.until > now
+
+    def rests(self, now: float) -> bool:
+        """Whether the arm rests now."""
+        return bool(self.resting) and self.until > now
+
     def succeeded(self) -> bool:
         """Take note of a reply; True if the arm had been resting before it."""
-        recovered = self._rests > 0
+        recovered = bool(self.resting)
         self._failed = self._rests = 0
+        self.resting = ""
         return recovered
 
-    def pause(self, now: float, seconds: float) -> None:
-        """Send nothing for so long: the service asked for it."""
-        self.until = max(self.until, now + seconds)
+    def failed(self, now: float, reason: str, asked: float = 0.0) -> float:
+        """Take note of a call without a reply, after which the service ``asked`` for so many seconds without calls.
 
-    def failed(self, now: float) -> float:
-        """Take note of a call without a reply; return the seconds that the arm rests now, 0 if it does not."""
-        self._failed += 1
-        if now < self.until or (self._failed < self.tries and not self._rests):
-            return 0.0
-        self._failed = 0
-        seconds = min(self.rest * 2.0**self._rests, LONGEST_REST)
-        self._rests += 1
-        self.until = now + seconds
+        Returns:
+            The seconds that the arm rests from now on, 0 if it does not: after failing again and again, or where the service
+            asked for as long as a rest.
+        """
+        before, self.until = self.until, max(self.until, now + asked)
+        self._failed += now >= before  # not what was sent before a rest and fails during it
+        if asked >= self.rest:
+            seconds = asked if self.until > before else 0.0
+        elif now < before or (self._failed < self.tries and not self._rests):
+            seconds = 0.0
+        else:
+            seconds = max(min(self.rest * 2.0**self._rests, LONGEST_REST), asked)
+            self._failed = 0
+            self._rests += 1
+        if seconds:
+            self.until, self.resting = max(self.until, now + seconds), reason
         return seconds

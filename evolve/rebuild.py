@@ -105,9 +105,9 @@ def _converse(loop: Loop, flight: Flight) -> None:
         return  # it stays as it is, for a resume with a larger budget
     rows = loop.archive.conversation(loop.run, flight.attempt.proposal.number)
     replies = {row.turn: row.reply for row in rows if row.reply is not None}
-    prompt = loop.draft(flight)
+    prompt = loop.drafts.step(flight)
     while prompt is not None and flight.turn in replies:
-        prompt = loop.draft(flight, replies[flight.turn])
+        prompt = loop.drafts.step(flight, replies[flight.turn])
     if prompt is not None:
         loop.calls.ask(flight.attempt, flight.turn, prompt, sum(row.turn == flight.turn for row in rows))
     if flight.attempt.stage is None:

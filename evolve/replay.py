@@ -108,15 +108,15 @@ class Again:
         number = then.proposal.number
         flight = self._flights[number]
         rows = {row.turn: row for row in self._archive.conversation(self._run, number) if row.reply is not None}
-        prompt = self._loop.draft(flight)
+        prompt = self._loop.drafts.step(flight)
         while prompt is not None:
             row = rows.get(flight.turn)
             if row is None or row.reply is None:  # none came, which ended the attempt
-                prompt = self._loop.draft(flight, Stop(then.stage or "draft", then.reason))
+                prompt = self._loop.drafts.step(flight, Stop(then.stage or "draft", then.reason))
                 continue
             if (row.prompt.messages, row.prompt.begin) != (prompt.messages, prompt.begin):
                 self._differences.append(f"attempt {number}: prompt {flight.turn} is another one than was recorded")
-            prompt = self._loop.draft(flight, row.reply)
+            prompt = self._loop.drafts.step(flight, row.reply)
         self._differences += _differing(number, {"draft": (then.digest, flight.attempt.digest)})
 
     def _tell(self, then: Attempt) -> None:

@@ -42,22 +42,39 @@ def test_tokens_per_minute_wait_for_room_and_let_a_call_above_the_limit_go_alone
 
 def test_an_arm_rests_after_so_many_failures_and_twice_as_long_each_time() -> None:
     one = pace()
-    assert [one.failed(0.0) for _ in range(4)] == [0.0, 0.0, 0.0, 60.0]
+    assert [one.failed(0.0, "x") for _ in range(4)] == [0.0, 0.0, 0.0, 60.0]
     assert one.wait(1.0, 1) == pytest.approx(59.0)
-    assert one.failed(30.0) == 0.0, "calls sent before the rest fail during it"
-    assert one.failed(61.0) == 120.0, "after a rest one failure is enough"
+    assert (one.barred(1.0), one.rests(1.0), one.resting) == (True, True, "x")
+    assert one.failed(30.0, "x") == 0.0, "calls sent before the rest fail during it"
+    assert one.failed(61.0, "x") == 120.0, "after a rest one failure is enough"
     now = 200.0
     for _ in range(10):
-        rest = one.failed(now)
+        rest = one.failed(now, "x")
         now += rest + 1
     assert rest == LONGEST_REST
+    assert not one.barred(now)
     assert one.succeeded(), "it had rested"
     assert not one.succeeded()
-    assert [one.failed(now) for _ in range(4)] == [0.0, 0.0, 0.0, 60.0]
+    assert [one.failed(now, "x") for _ in range(4)] == [0.0, 0.0, 0.0, 60.0]
 
 
-def test_a_pause_that_the_service_asked_for_is_kept() -> None:
+def test_a_wait_that_the_service_asked_for_is_kept() -> None:
     one = pace()
-    one.pause(10.0, 5.0)
-    one.pause(11.0, 1.0)
+    assert one.failed(10.0, "x", 5.0) == 0.0
+    assert one.failed(11.0, "x", 1.0) == 0.0
     assert one.wait(12.0, 1) == pytest.approx(3.0)
+    assert (one.barred(12.0), one.rests(12.0)) == (True, False), "a few seconds are no rest"
+
+
+def test_a_service_that_asks_to_wait_again_and_again_makes_the_arm_rest() -> None:
+    one = pace()
+    assert [one.failed(at, "x", 5.0) for at in (0.0, 1.0, 2.0, 7.0, 12.0, 17.0)] == [0.0] * 5 + [60.0]
+    assert one.wait(17.0, 1) == pytest.approx(60.0)
+
+
+def test_a_wait_as_long_as_a_rest_is_one() -> None:
+    one = pace()
+    assert one.failed(0.0, "quota", 3600.0) == 3600.0
+    assert one.failed(1.0, "quota", 3000.0) == 0.0, "it rests for longer than that anyway"
+    assert (one.rests(3599.0), one.rests(3601.0)) == (True, False)
+    assert one.succeeded()
