@@ -264,7 +264,7 @@ class Calls:
             return Stop("draft", failure.reason)
         rest = pace.failed(now, failure.reason, failure.retry_after or 0.0)
         if rest:
-            self._say(f"{call.arm} rests for {rest:.3g} s: {failure.reason}")
+            self._say(f"{call.arm} rests for {round(rest, 2):g} s: {failure.reason}")
             self._archive.arm_state(self._run, call.arm, "resting", failure.reason)
         made = call.tries + 1
         if made >= waiting.tries:

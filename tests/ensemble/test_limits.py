@@ -1,0 +1,201 @@
+"""Limits of whole runs that ask models: calls at the same time, calls and tokens in a minute, and what ends a run."""
+
+from __future__ import annotations
+
+import shlex
+import sqlite3
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import pytest
+
+from evolve import pace
+from evolve.archive import Archive
+from evolve.records import Attempt
+from evolve.replay import replay
+from evolve.task import load
+from evolve.testing import Answer, Request, ScriptedServer, Staircase
+from tests.ensemble import conftest
+from tests.ensemble.conftest import Launch
+
+
+def model(url: str, name: str = "scripted", **settings: Any) -> dict[str, Any]:
+    """Return the settings of a model that is asked for whole programs: what it says is not what these tests are about."""
+    return conftest.model(url, name, operators=["full"], **settings)
+
+
+def rows(db: Path, sql: str) -> list[tuple[Any, ...]]:
+    with sqlite3.connect(db) as connection:
+        return connection.execute(sql).fetchall()
+
+
+class Crowd:
+    """A model that takes its time, and counts how many requests it has at once: of each model, and in all."""
+
+    def __init__(self, seconds: float) -> None:
+        self._inner = Staircase.model(1.0)
+        self._seconds, self._lock = seconds, Lock()
+        self._now: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+
+    def __call__(self, request: Request) -> Answer:
+        with self._lock:
+            for name in (request.model, "all"):
+                self._now[name] += 1
+                self.most[name] = max(self.most[name], self._now[name])
+        time.sleep(self._seconds)
+        with self._lock:
+            self._now.subtract((request.model, "all"))
+        return self._inner(request)
+
+
+def test_no_more_requests_at_once_than_workers(launch: Launch) -> None:
+    crowd = Crowd(0.05)
+    with ScriptedServer(crowd) as server:
+        assert launch({"m": model(server.url)}, evaluations=12, workers=3).reason == "12 evaluations"
+    assert crowd.most["all"] == 3
+
+
+def test_no_more_requests_of_a_model_at_once_than_it_may_have(launch: Launch) -> None:
+    crowd = Crowd(0.05)
+    with ScriptedServer({"a": crowd, "b": crowd}) as server:
+        models = {"a": model(server.url, "a", concurrency=1), "b": model(server.url, "b")}
+        launch(models, evaluations=16, workers=3, settings={"bandit": {"kind": "fixed"}})
+    assert crowd.most["a"] == 1
+    assert crowd.most["b"] <= 3
+    assert crowd.most["all"] <= 3
+
+
+@pytest.mark.parametrize("limit", [{"requests_per_minute": 2}, {"tokens_per_minute": 6500}])
+def test_requests_and_tokens_in_a_minute(
+    launch: Launch, tmp_path: Path, limit: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "MINUTE", 0.4)
+    with ScriptedServer(Staircase.model(1.0)) as server:
+        done = launch({"m": model(server.url, **limit)}, evaluations=5, workers=4)
+    assert done.reason == "5 evaluations"
+    assert [row for row in rows(tmp_path / "a.db", "SELECT state FROM replies") if row != ("done",)] == []
+    opened = rows(tmp_path / "a.db", "SELECT opened_at, reserved_tokens FROM replies ORDER BY opened_at")
+    for at, _ in opened:
+        within = [size for other, size in opened if at - 0.39 < other <= at]
+        assert len(within) <= 2
+        assert sum(within) <= limit.get("tokens_per_minute", 10**9)
+    assert opened[-1][0] - opened[0][0] >= 0.4 * ((len(opened) - 1) // 2) - 0.05
+
+
+def test_a_target_that_is_reached_lets_calls_under_way_end_and_the_queue_wait(launch: Launch, tmp_path: Path) -> None:
+    slow = Staircase.model(1.0)
+
+    def answer(request: Request) -> Answer:
+        said = slow(request)
+        return Answer(said.text, latency=0.0 if len(server.requests) == 1 else 0.4)
+
+    with ScriptedServer(answer) as server:
+        done = launch({"m": model(server.url)}, target=1.0, evaluations=100, workers=2)
+        assert done.reason == "target 1 reached"
+        assert done.info.state == "done"
+        asked = len(server.requests)
+        db = tmp_path / "a.db"
+        assert rows(db, "SELECT state, count(*) FROM replies GROUP BY state") == [("done", asked)]
+        states = dict(rows(db, "SELECT state, count(*) FROM attempts GROUP BY state"))
+        assert states["told"] == asked
+        assert done.info.evaluations == asked, "what was under way was paid for, so it is judged"
+        assert states.get("asked", 0) <= 1
+        with Archive(db, create=False) as archive:
+            assert replay(archive, done.name, load(tmp_path / "stairs")).differences == ()
+        assert len(server.requests) == asked
+
+
+def test_hours_end_a_run_while_calls_are_under_way(launch: Launch, tmp_path: Path) -> None:
+    with ScriptedServer(Staircase.model(1.0), latency=0.5) as server:
+        done = launch({"m": model(server.url)}, hours=0.3 / 3600, evaluations=None, workers=2)
+        assert done.reason == f"{0.3 / 3600:g} hours"
+        assert len(server.requests) == 2
+    assert done.info.evaluations == 2
+    assert rows(tmp_path / "a.db", "SELECT DISTINCT state FROM replies") == [("done",)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_workers_faults_and_a_cap_together(launch: Launch, tmp_path: Path, stairs: Path, seed: int) -> None:
+    faults = ["429", "500", "drop", "empty", "absurd", "refusal", "bytes", None, None, None, None, None, None]
+    plan = lambda n, request: faults[(n * 7 + seed * 5) % len(faults)]  # noqa: E731
+    seen: list[Attempt] = []
+    with ScriptedServer(
+        {name: Staircase.model(0.5, error_rate=0.2, latency=(0.0, 0.02), seed=seed) for name in "ab"},
+        price=(1.0, 2.0),
+        faults=plan,
+    ) as server:
+        done = launch(
+            {name: model(server.url, name, timeout=5) for name in "ab"},
+            usd=0.2,
+            evaluations=None,
+            workers=8,
+            slots=2,
+            seed=seed,
+            observers=[seen.append],
+        )
+        assert done.reason == "0.2 dollars"
+        assert server.bill <= 0.2
+        with Archive(tmp_path / "a.db", create=False) as archive:
+            dollars, tokens = archive.spent(done.name)
+            assert server.bill <= dollars <= 0.2
+            assert tokens >= server.tokens
+            asked = len(server.requests)
+            assert replay(archive, done.name, load(stairs)).differences == ()
+        assert len(server.requests) == asked == len(rows(tmp_path / "a.db", "SELECT 1 FROM replies"))
+    assert sum(attempt.dollars for attempt in seen) == pytest.approx(dollars)
+    assert [attempt.proposal.number for attempt in seen] == [
+        number for (number,) in rows(tmp_path / "a.db", "SELECT number FROM attempts ORDER BY told_order")
+    ]
+    assert {attempt.proposal.arm for attempt in seen} == {"a", "b"}
+
+
+AGENT = r"""
+import os, pathlib, re, sys
+file = pathlib.Path("initial.py")
+text = file.read_text()
+level = int(re.search(r"^LEVEL = (\d+)", text, re.M)[1])
+text = re.sub(r"^LEVEL = \d+", f"LEVEL = {level + 1}", text, flags=re.M)
+text = re.sub(r"^SPARE = \d+", f"SPARE = {int.from_bytes(os.urandom(5), 'big')}", text, flags=re.M)
+assert "larger number" in open(sys.argv[1]).read()
+file.write_text(text)
+print("one more")
+"""
+
+
+def test_a_command_climbs_the_stairs_under_a_dollar_cap(launch: Launch, tmp_path: Path, stairs: Path) -> None:
+    script = tmp_path / "agent.py"
+    script.write_text(AGENT)
+    command = f"cmd:{shlex.quote(sys.executable)} {shlex.quote(str(script))} {{brief}}"
+    agent = {"model": command, "price_request": 0.01, "timeout": 20}
+    done = launch({"agent": agent}, usd=0.055, evaluations=None, workers=2, slots=1)
+    assert done.reason == "0.055 dollars"
+    assert done.best.score is not None
+    assert done.best.score >= 2
+    assert (done.best.arm, done.best.operator) == ("agent", "full")
+    db = tmp_path / "a.db"
+    assert rows(db, "SELECT state, dollars, tokens, note FROM replies") == [("done", 0.01, 0, "one more")] * 5
+    assert rows(db, "SELECT count(*) FROM programs WHERE number > 0") == [(5,)]
+    with Archive(db, create=False) as archive:
+        assert archive.spent(done.name)[0] == pytest.approx(0.05)
+        assert replay(archive, done.name, load(stairs)).differences == ()
+
+
+def test_a_command_that_fails_is_charged_and_given_up(launch: Launch, tmp_path: Path) -> None:
+    script = tmp_path / "agent.py"
+    script.write_text("raise SystemExit('out of ideas')")
+    agent = {"model": f"cmd:{shlex.quote(sys.executable)} {shlex.quote(str(script))}", "price_request": 0.01}
+    done = launch(
+        {"agent": agent}, usd=0.035, evaluations=None, workers=1, settings={"llm": {"rest": 0.05, "tries": 2}}
+    )
+    assert done.reason == "0.035 dollars"
+    db = tmp_path / "a.db"
+    kept = rows(db, "SELECT attempt, tries, state, dollars, error FROM replies ORDER BY attempt, tries")
+    assert [row[2:4] for row in kept] == [("uncertain", 0.01)] * 3
+    assert all("exit code 1: out of ideas" in row[4] for row in kept)
+    reasons = [reason for (reason,) in rows(db, "SELECT reason FROM attempts WHERE stage = 'draft'")]
+    assert any("no reply after 2 tries" in reason for reason in reasons)
