@@ -69,8 +69,17 @@ def test_short_values_and_other_names_are_not_looked_for(monkeypatch: pytest.Mon
     assert redact("1234567 some-editor-name") == "1234567 some-editor-name"
 
 
+def test_a_short_word_is_no_secret_since_programs_hold_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DB_PASSWORD", "postgres")
+    assert redact("connect to postgres") == "connect to postgres"
+
+
+def tells(value: str) -> bool:
+    return len(value) >= 8 and not value.isalpha()
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.text(string.printable, min_size=8, max_size=40).filter(lambda text: len(text.strip()) >= 8), st.text())
+@given(st.text(string.printable, min_size=8, max_size=40).filter(lambda text: tells(text.strip())), st.text())
 def test_no_text_keeps_a_secret(value: str, text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("A_PASSWORD", value)
