@@ -39,10 +39,11 @@ class CommandClient:
     """Runs a command, without a shell, in a folder of its own with the parent's files and a brief; takes back the files.
 
     ``{brief}`` and ``{folder}`` in its words become the path of the brief and of the folder, which is also where it runs;
-    its input is the brief. The program is looked up from where the run was started. It has the whole environment, or, where
-    ``key`` names a variable, no other key than that one. At the time limit, and when the run ends, it is killed with its
-    whole process group; children that moved into a session of their own are out of reach and may live on. It is not jailed:
-    it is a program that the user chose.
+    its input is the brief. Words that name a file where the run was started, such as a script of the user's, mean that
+    file, unless the program has one of that name. It has the whole environment, or, where ``key`` names a variable, no
+    other key than that one. At the time limit, and when the run ends, it is killed with its whole process group; children
+    that moved into a session of their own are out of reach and may live on. It is not jailed: it is a program that the
+    user chose.
     """
 
     def __init__(self, command: str, config: ModelConfig) -> None:
@@ -75,16 +76,16 @@ class CommandClient:
         with TemporaryDirectory(prefix="evolve-", ignore_cleanup_errors=True) as name:
             folder = Path(name).resolve()
             brief = _furnish(folder, prompt)
-            printed = self._run(folder, brief, began + self._config.timeout)
+            printed = self._run(prompt, folder, brief, began + self._config.timeout)
             files = {path: redact(_read(folder, path)) for path in sorted(prompt.files)}
         text = json.dumps(files, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         first = next((line for line in printed.splitlines() if line.strip()), "")
         return Reply(text=text, seconds=time.monotonic() - began, note=words(first))
 
-    def _run(self, folder: Path, brief: Path, deadline: float) -> str:
+    def _run(self, prompt: Prompt, folder: Path, brief: Path, deadline: float) -> str:
         """Return what the command printed."""
         places = {"{brief}": str(brief), "{folder}": str(folder)}
-        argv = [_filled(word, places) for word in self._words]
+        argv = [_filled(word if word in prompt.files else _from_here(word), places) for word in self._words]
         found = shutil.which(argv[0])
         if found is None:
             raise CallFailed(f"the command {argv[0]!r} is not there, or is no program", permanent=True)
@@ -202,6 +203,11 @@ def _available(descriptor: int) -> bytes | None:
         return os.read(descriptor, 1 << 16)
     except BlockingIOError:
         return None
+
+
+def _from_here(word: str) -> str:
+    """Return the whole path of a file that ``word`` names from the working folder of the run; any other word as it is."""
+    return str(Path(word).absolute()) if Path(word).is_file() else word
 
 
 def _furnish(folder: Path, prompt: Prompt) -> Path:

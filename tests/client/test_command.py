@@ -46,6 +46,17 @@ def test_the_files_come_back_as_the_command_left_them() -> None:
     assert 0 < reply.seconds < 10
 
 
+def test_a_script_beside_the_run_is_found_from_the_scratch_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "agent.py").write_text("import sys; open('main.py', 'w').write(sys.argv[1])\n")
+    (tmp_path / "main.py").write_text("not the program's\n")
+    monkeypatch.chdir(tmp_path)
+    reply = make(f"cmd:{shlex.quote(sys.executable)} agent.py main.py", ModelConfig(timeout=10)).send(PROMPT)
+    assert json.loads(reply.text)["main.py"] == "main.py", "a name of the program's stays what it is"
+    assert (tmp_path / "main.py").read_text() == "not the program's\n"
+
+
 def test_the_brief_comes_as_a_file_and_as_input_and_the_folder_goes_away() -> None:
     code = (
         "import json, os, sys; from pathlib import Path\n"
