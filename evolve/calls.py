@@ -105,6 +105,11 @@ class Calls:
         now = time.monotonic()
         return tuple(name for name, pace in self.paces.items() if pace.barred(now))
 
+    def resting(self) -> bool:
+        """Whether every model rests or has ended; one that was asked to wait for a moment does not rest."""
+        now = time.monotonic()
+        return all(pace.ended or pace.rests(now) for pace in self.paces.values())
+
     def ended(self) -> str:
         """Return why no model can ever be asked again; empty while one can."""
         if not self.paces or any(not pace.ended for pace in self.paces.values()):

@@ -301,7 +301,7 @@ class Loop:
             return True
         if self.config.llm.without == "continue" and len(barred) < len(self.arms):
             return False
-        if ended or self.config.llm.without == "end":
+        if ended or (self.config.llm.without == "end" and self.calls.resting()):
             self.drain("no model is left")
             why = ended or "all models rest, and llm.without is 'end'"
             self._failed = ModelError(

@@ -317,6 +317,14 @@ def test_a_run_ends_while_all_its_models_rest_where_it_is_told_to(launch: Launch
         assert api.resume("r", db=tmp_path / "a.db", evaluations=4).reason == "4 evaluations"
 
 
+def test_a_moment_that_a_service_asks_for_is_no_rest_that_ends_a_run(launch: Launch) -> None:
+    settings = {"llm": {"rest": 100.0, "without": "end"}}
+    faults: list[Fault] = ["429-after"] * 2
+    with ScriptedServer(Staircase.model(1.0), faults=faults, retry_after=0.1) as server:
+        done = launch({"m": model(server.url)}, evaluations=2, workers=2, slots=1, settings=settings)
+    assert done.reason == "2 evaluations"
+
+
 @pytest.mark.parametrize("fault", ["500", "drop"])
 def test_after_so_many_tries_an_attempt_is_given_up(fault: Fault, launch: Launch, tmp_path: Path, stairs: Path) -> None:
     told = Told()
