@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from evolve.operators import BUILTIN
 from evolve.pricing import Price
 from evolve.records import Task
 from evolve.seams import Client, Operator, Writer
+from evolve.secrets import redact, remember
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ def build(config: Config, task: Task, *, asking: bool = True) -> dict[str, Arm]:
     """
     arms = without_models(BUILTIN, config.arms)
     models = {name: model for name, model in config.models.items() if model.weight > 0}
+    if asking:
+        _refuse_keys(config.models)
     capped = next((name for name in ("usd", "tokens") if getattr(config.budget, name) is not None), None)
     if asking and capped and not models:
         raise ConfigError(f"budget.{capped} caps what models cost, and there is no model: name one with --model")
@@ -61,6 +65,18 @@ def build(config: Config, task: Task, *, asking: bool = True) -> dict[str, Arm]:
     if not arms:
         raise ConfigError("arms: none is left; give one a weight above 0, or a --model")
     return arms
+
+
+def _refuse_keys(models: Mapping[str, ModelConfig]) -> None:
+    """Refuse models in whose address or command a key stands, such as one that a shell put there: both are stored."""
+    for name, model in models.items():
+        remember(os.environ.get(model.key or "", ""))
+        told = f"{name} {model.model or ''}"
+        if redact(told) != told:
+            raise ConfigError(
+                f"the model {redact(name)!r}: its address or command holds a key or password, and would be stored with the run; "
+                "name the key's variable with `key` (a command finds it in its environment)"
+            )
 
 
 def _model(name: str, model: ModelConfig, config: Config, task: Task, asking: bool) -> Arm:

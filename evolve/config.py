@@ -6,15 +6,17 @@ Later wins: defaults < the task's ``[search]`` … tables < ``evolve.toml`` besi
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from evolve.errors import ConfigError, EvolveError
+from evolve.secrets import redact
 
 
 class Table(BaseModel):
@@ -26,6 +28,7 @@ class Table(BaseModel):
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+VARIABLE = re.compile("[A-Z_][A-Z0-9_]*")
 
 
 class BudgetConfig(Table):
@@ -131,6 +134,17 @@ class ModelConfig(Table):
     key: str | None = None
     """The environment variable that holds the key; the service's usual one where not given."""
 
+    @field_validator("key")
+    @classmethod
+    def _names_a_variable(cls, key: str | None) -> str | None:
+        """Refuse a key itself, as settings are stored with the run; some keys could be names but for their small letters."""
+        if key is not None and not VARIABLE.fullmatch(key):
+            raise ValueError(
+                "names the environment variable that holds the key, in capitals, such as MY_API_KEY, and is not the key itself; "
+                "what was given is not shown here"
+            )
+        return key
+
 
 class NoveltyConfig(Table):
     """What is refused as not new before it is judged."""
@@ -187,9 +201,8 @@ def parse(
         place = f"{where}:{line}" if line else where
         if first["type"] == "extra_forbidden":
             raise error(f"{place}: {_unknown(model, path)}") from None
-        raise error(
-            f"{place}: {'.'.join(path)}: {first['msg'].removeprefix('Value error, ')} (got {first['input']!r})"
-        ) from None
+        got = "" if path[-1:] == ["key"] else redact(f" (got {first['input']!r})")
+        raise error(f"{place}: {'.'.join(path)}: {first['msg'].removeprefix('Value error, ')}{got}") from None
 
 
 def _unknown(model: type[BaseModel], path: list[str]) -> str:

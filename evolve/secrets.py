@@ -24,7 +24,9 @@ SHORTEST = 8
 
 MASK = "***"
 
-_NAMES = re.compile("KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
+_NAMES = re.compile("KEY|TOKEN(?!IZ)|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
+_ESCAPE = re.compile("%[0-9A-F]{2}")
+_FOR_URLS = str.maketrans("+/", "-_")
 _remembered: set[str] = set()
 
 
@@ -95,12 +97,24 @@ def _pattern(secrets: frozenset[str]) -> re.Pattern[str]:
     exact: set[str] = set()
     partial: list[str] = []
     for secret in secrets:
-        exact |= {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
+        escaped = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
+        exact |= {secret, *escaped, *(_ESCAPE.sub(lambda found: found[0].lower(), form) for form in escaped)}
         exact |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
-        exact.add(base64.b64encode(secret.encode("utf-8", "surrogateescape")).decode())
+        exact |= _encoded(secret.encode("utf-8", "surrogateescape"))
         partial += _partial(secret)
     forms = [re.escape(form) for form in sorted(exact, key=lambda form: (-len(form), form))]
     return re.compile("|".join(forms + sorted(partial)))
+
+
+def _encoded(secret: bytes) -> set[str]:
+    """Return a secret in hexadecimal and in base64, also where that is of a longer text, such as ``user:key``: wherever the
+    secret begins in it, the middle is one of three.
+    """
+    forms = {secret.hex(), secret.hex().upper(), base64.b64encode(secret).decode()}
+    for before, unsure in enumerate((0, 2, 3)):  # characters that what comes before has a part in
+        coded = base64.b64encode(bytes(before) + secret).decode()
+        forms.add(coded[unsure : (before + len(secret)) * 8 // 6])
+    return forms | {form.translate(_FOR_URLS) for form in forms}
 
 
 def _partial(secret: str) -> list[str]:

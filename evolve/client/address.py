@@ -44,7 +44,9 @@ class Address:
         if parts.scheme not in {"http", "https"} or not host or port == 0:
             raise ConfigError(f"{spec!r}: write it as {SHAPE}")
         if parts.query or parts.fragment:
-            raise ConfigError(f"{spec!r}: the URL ends with its path, without ? and #; write {SHAPE}")
+            raise ConfigError(
+                f"the URL of the model {model!r} ends with its path, without ? and #; a key has no place in it; write {SHAPE}"
+            )
         if not model.strip():
             raise ConfigError(f"{spec!r} names no model; write {SHAPE} (`evolve models` lists those of this machine)")
         return cls(model, url.rstrip("/"), host.lower())

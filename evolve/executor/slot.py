@@ -21,6 +21,7 @@ import evolve.judge
 from evolve.jail import Confinement
 from evolve.judge import process, score, wire
 from evolve.records import Evaluation, Job, Status, Task
+from evolve.secrets import without_secrets
 
 IMPORT = 300.0
 """Seconds that importing evaluate.py, with the data and libraries it loads, may take."""
@@ -205,8 +206,10 @@ class Slot:
 
 
 def environment() -> dict[str, str]:
-    """Return a judge's environment: the user's, one thread per library unless they say otherwise, and evolve importable."""
-    variables = dict.fromkeys(ONE_THREAD, "1") | dict(os.environ)
+    """Return a judge's environment: the user's without keys, which nothing that is judged needs and which evaluate.py might
+    print; one thread per library unless they say otherwise; and evolve importable.
+    """
+    variables = dict.fromkeys(ONE_THREAD, "1") | without_secrets(os.environ)
     root = str(Path(evolve.judge.__file__).parents[2])
     if root not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):  # a checkout
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, (root, variables.get("PYTHONPATH"))))

@@ -257,14 +257,20 @@ def test_what_the_judge_prints_is_capped(local: Local) -> None:
     assert first.log == second.log == "x" * 992 + "\nthe end"
 
 
-def test_the_judge_has_the_users_environment_and_the_candidate_has_not(
+def test_the_judge_has_the_users_environment_without_keys_and_the_candidate_has_not(
     local: Local, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SECRET_OF_THE_JUDGE", "1")
-    evaluate = (
-        'import os\ndef evaluate(candidate):\n    return int(os.environ["SECRET_OF_THE_JUDGE"]) + candidate.call("f")\n'
+    monkeypatch.setenv("WISH_OF_THE_USER", "1")
+    monkeypatch.setenv("KEY_OF_THE_USER", "2")
+    evaluate = """
+        import os
+        def evaluate(candidate):
+            assert "KEY_OF_THE_USER" not in os.environ
+            return int(os.environ["WISH_OF_THE_USER"]) + candidate.call("f")
+    """
+    (seen,) = settle(
+        local(textwrap.dedent(evaluate)), "import os\ndef f():\n    return 'WISH_OF_THE_USER' in os.environ"
     )
-    (seen,) = settle(local(evaluate), "import os\ndef f():\n    return 'SECRET_OF_THE_JUDGE' in os.environ")
     assert seen.score == 1.0
 
 
