@@ -179,7 +179,13 @@ def test_a_fault_that_passes(fault: Fault, launch: Launch, tmp_path: Path, stair
     with ScriptedServer(
         Staircase.model(1.0), price=PRICE, faults=[fault], retry_after=ASKED_TO_WAIT, patience=5
     ) as server:
-        done = launch({"m": model(server.url, timeout=TIMEOUT)}, evaluations=2, workers=1, observers=[told], slots=1)
+        done = launch(
+            {"m": model(server.url, timeout=TIMEOUT if fault in ("hang", "drip") else 20)},
+            evaluations=2,
+            workers=1,
+            observers=[told],
+            slots=1,
+        )
         assert done.reason == "2 evaluations"
         assert (done.info.state, done.info.evaluations) == ("done", 2)
         kept = Kept.read(tmp_path / "a.db", done.name)
@@ -273,8 +279,8 @@ def test_a_second_healthy_model_goes_on_alone(fault: Fault, launch: Launch, tmp_
         ScriptedServer("x", faults=lambda n, request: fault, retry_after=3600, patience=5) as ill,
         ScriptedServer(Staircase.model(1.0), price=PRICE) as well,
     ):
-        models = {"ill": model(ill.url, timeout=0.3), "well": model(well.url, timeout=5)}
-        settings = {"llm": {"rest": 100.0, "tries": 1}}
+        models = {"ill": model(ill.url, timeout=0.3), "well": model(well.url)}
+        settings = {"llm": {"rest": 100.0, "tries": 4 if fault == "429-after" else 1}}
         done = launch(models, evaluations=8, workers=2, slots=1, settings=settings)
         assert done.reason == "8 evaluations"
         kept = Kept.read(tmp_path / "a.db", done.name)
@@ -286,6 +292,13 @@ def test_a_second_healthy_model_goes_on_alone(fault: Fault, launch: Launch, tmp_
     assert len(ill.requests) <= 2, "those that were under way together"
     judged = [attempt for attempt in kept.attempts if attempt["program"]]
     assert {attempt["arm"] for attempt in judged} == {"well"}
+    given_up = {attempt["reason"].partition(": ")[0] for attempt in kept.attempts if attempt["arm"] == "ill"}
+    assert given_up <= {
+        "401": {"HTTP 401", "ill has ended"},
+        "503": {"no reply after 1 tries", "ill rests, and others can be asked"},
+        "hang": {"no reply after 1 tries", "ill rests, and others can be asked"},
+        "429-after": {"ill rests, and others can be asked"},
+    }.get(fault, set())
     assert len(judged) == 8
 
 

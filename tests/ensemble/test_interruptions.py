@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections import Counter
 from pathlib import Path
-from threading import Timer
+from threading import Event, Timer
 from typing import Any
 
 import pytest
@@ -45,16 +45,31 @@ def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
+class Held:
+    """Holds answers back until Ctrl-C has been pressed, once ``requests`` have come."""
+
+    def __init__(self, requests: int) -> None:
+        self._left, self._pressed = requests, Event()
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            time.sleep(0.1)  # the other request is on its way to wait
+            interrupt()
+            time.sleep(0.2)
+            self._pressed.set()
+        self._pressed.wait(10)
+
+
 def test_the_first_interrupt_lets_calls_under_way_end_and_a_resume_asks_nothing_twice(
     launch: Launch, tmp_path: Path, stairs: Path
 ) -> None:
     db = tmp_path / "a.db"
-    clever = Staircase.model(1.0)
+    clever, held = Staircase.model(1.0), Held(2)
 
     def answer(request: Request) -> Answer:
-        if len(server.requests) == 2:
-            Timer(0.1, interrupt).start()
-        return Answer(clever(request).text, latency=0.3)
+        held()
+        return clever(request)
 
     with ScriptedServer(answer, price=(1.0, 2.0)) as server:
         done = launch({"m": model(server.url)}, evaluations=6, workers=2, name="r")
@@ -106,13 +121,11 @@ def test_the_second_interrupt_stops_at_once_and_what_was_under_way_counts_at_its
 
 def test_a_conversation_goes_on_where_it_was(launch: Launch, tmp_path: Path, stairs: Path) -> None:
     db = tmp_path / "a.db"
-    clever = Staircase.model(1.0)
+    clever, held = Staircase.model(1.0), Held(1)
 
     def answer(request: Request) -> Answer:
-        if len(server.requests) == 1:
-            Timer(0.05, interrupt).start()
-            return Answer("I will not tell.", latency=0.3)
-        return clever(request)
+        held()
+        return Answer("I will not tell.") if len(server.requests) == 1 else clever(request)
 
     with ScriptedServer(answer) as server:
         assert launch({"m": model(server.url)}, evaluations=3, workers=1, name="r").reason == "interrupted"
