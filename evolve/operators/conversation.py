@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from evolve import wording
 from evolve.operators import forms
 from evolve.patch import PatchError, apply_edits, apply_rewrite, describe
@@ -52,9 +50,8 @@ def _child(reply: Reply, form: Form, parent: Program, task: Task) -> Draft:
         if reply.finish == "length":
             raise Stop("draft", "all tokens of the reply went into thinking; raise max_tokens or lower effort")
         raise PatchError("it was empty")
-    idea, text = forms.parted(reply.text, form)
-    sources = _sources(replace(reply, text=text), form, parent, task)
-    return Draft(sources, describe(parent.sources, sources, f"Idea: {idea}\n{text}" if idea else text))
+    sources = _sources(reply, form, parent, task)
+    return Draft(sources, describe(parent.sources, sources, reply.text))
 
 
 def _sources(reply: Reply, form: Form, parent: Program, task: Task) -> Sources:

@@ -14,17 +14,14 @@ FOLDER = Form("folder")
 EDITS = Form("edits", begin="<<<<<<< SEARCH\n")
 LONGEST = 6000
 """The most characters of a function that an edit is begun with."""
-IDEA = "# Idea:"
-"""How code is begun in Python: a small model that must say first what is new copies less. The comment is not kept."""
 _END = ">>>>>>> REPLACE"
 
 
 def edits(task: Task, parent: Program, seed: int) -> Form:
     """Return the form of edits, begun for a model that takes a beginning with one function, which ``seed`` chooses.
 
-    The beginning holds all of SEARCH, so that it cannot be wrong, and the head of the new function: what is left to write
-    is an idea and code. A model that is not given the beginning finds the name of the function in its prompt, and may edit
-    the rest too.
+    The beginning holds all of SEARCH, so that it cannot be wrong, and the first line of the new function: what is left to
+    write is code. A model that is not given the beginning finds the function's name in its prompt, and may edit the rest too.
     """
     found = sorted(_functions(parent.sources)) if task.language == "python" else []
     if not found:
@@ -34,7 +31,7 @@ def edits(task: Task, parent: Program, seed: int) -> Form:
 
 
 def _functions(sources: Sources) -> Iterator[tuple[str, str, str]]:
-    """Yield the name, the text and the new beginning of each function that may change and stands there once."""
+    """Yield the name, the text and the head, up to the body, of each function that may change and occurs once."""
     every = "\n".join(sources.values())
     for path, parts in blocks.segments(sources).items():
         tree = normal.parse(sources[path]) if path.endswith(".py") and "\r" not in sources[path] else None
@@ -42,9 +39,9 @@ def _functions(sources: Sources) -> Iterator[tuple[str, str, str]]:
         for node in _definitions(tree) if tree else ():
             start = min([node.lineno, *(mark.lineno for mark in node.decorator_list)]) - 1
             whole = "\n".join(lines[start : node.end_lineno]) + "\n"
-            head = "\n".join([*lines[start : node.body[0].lineno - 1], " " * node.body[0].col_offset + IDEA])
+            head = "\n".join(lines[start : node.body[0].lineno - 1]) + "\n"
             inside = any(part.evolvable and whole in part.text for part in parts)
-            if inside and "\n" in head and len(whole) <= LONGEST and every.count(whole) == 1 and "=====" not in whole:
+            if inside and head.strip() and len(whole) <= LONGEST and every.count(whole) == 1 and "=====" not in whole:
                 yield node.name, whole, head
 
 
@@ -61,39 +58,24 @@ def rewrite(task: Task, *programs: Program) -> Form:
     """Return the form of a whole program: the one evolve block, the one file, or each changed file under its path.
 
     Its fence is longer than any in ``programs``, those that are shown. Where the code can begin and end in one way only,
-    the form says so: a model that is given the beginning has no choice but to go on with an idea and code.
+    the form says so: a model that is given the beginning has no choice but to go on with code.
     """
     parts = blocks.segments(programs[0].sources)
     fence = wording.fence(*(text for program in programs for text in program.sources.values()))
     editable = [cut for cut in parts.values() if any(part.evolvable for part in cut)]
     if len(editable) != 1:
         return Form("rewrite", fence)
-    begin, idea = f"{fence}{task.language}\n", IDEA if task.language == "python" else ""
+    begin = f"{fence}{task.language}\n"
     cut = editable[0]
     places = [at for at, part in enumerate(cut) if part.evolvable]
     if len(cut) == 1:
         # The fence at the start of a line cannot stand in Python but within a string, and a string cut there does not
         # parse: a program that is stopped by its own text is never taken for a whole one.
-        return Form("rewrite", fence, begin=f"{begin}{idea}", stop=(f"\n{fence}\n",) if idea else ())
+        return Form("rewrite", fence, begin=begin, stop=(f"\n{fence}\n",) if task.language == "python" else ())
     if len(places) != 1:
         return Form("rewrite", fence)
     start, end = cut[places[0] - 1].text.splitlines()[-1], cut[places[0] + 1].text.splitlines()[0]
-    return Form("rewrite", fence, mark=True, begin=f"{begin}{start}\n{idea}", stop=(end.strip(),))
-
-
-def parted(text: str, form: Form) -> tuple[str, str]:
-    """Return the idea with which a reply of ``form`` was begun, and the reply without it."""
-    if not form.begin.endswith(IDEA) or not text.startswith(form.begin):
-        return "", text
-    first, *lines = text[len(form.begin) :].split("\n")
-    while lines and lines[0].lstrip().startswith("#") and blocks.END not in lines[0]:
-        lines.pop(0)  # it goes on with its idea
-    return first.strip(), _bare(form) + "\n".join(lines)
-
-
-def _bare(form: Form) -> str:
-    """Return the beginning of replies of ``form`` without the comment that is not kept."""
-    return form.begin.removesuffix(IDEA).rstrip(" \t")
+    return Form("rewrite", fence, mark=True, begin=f"{begin}{start}\n", stop=(end.strip(),))
 
 
 def closed(text: str, form: Form) -> str:
@@ -102,11 +84,20 @@ def closed(text: str, form: Form) -> str:
     A model that closed its code without the mark is taken to have left out the marks, as one may.
     """
     if form.kind == "edits":
-        begun = form.focus and text.startswith(_bare(form)) and _END not in text
-        return f"{text.rstrip()}{form.stop[0]}\n" if begun else text
+        return f"{text.rstrip()}{form.stop[0]}\n" if form.stop and _open(text) else text
     before, start, after = text.rpartition(blocks.START)
     if not form.mark or not start or blocks.END in after:
         return text
     if any(len(line.strip()) >= len(form.fence) and not line.strip().strip("`") for line in after.splitlines()):
         return before[: before.rfind("\n") + 1] + after.partition("\n")[2]
     return f"{text.rstrip()}\n{form.stop[0]}\n{form.fence}\n"
+
+
+def _open(text: str) -> bool:
+    """Return whether the last block of an edit lacks its end alone, as where its end is what a reply was stopped at."""
+    _, divider, new = text.rpartition("\n=======\n")
+    return (
+        bool(divider)
+        and new.strip() != ""
+        and not any(mark in f"\n{new}" for mark in ("\n```", "\n<<<<<<<", "\n>>>>>>>"))
+    )

@@ -94,38 +94,42 @@ def test_a_good_reply_is_the_child(task: Task, name: str, text: str) -> None:
 def test_a_rewrite_that_a_stop_sequence_ended_is_whole(task: Task) -> None:
     exchange = write(task, "full")
     prompt = next(exchange)
-    assert (prompt.begin, prompt.stop) == ("```python\n# EVOLVE-BLOCK-START\n# Idea:", ("# EVOLVE-BLOCK-END",))
+    assert (prompt.begin, prompt.stop) == ("```python\n# EVOLVE-BLOCK-START\n", ("# EVOLVE-BLOCK-END",))
     with pytest.raises(StopIteration) as end:
         exchange.send(Reply(f"```python\n{BLOCK}"))
     assert end.value.value.sources == {"initial.py": CHILD["full"]}
-
-
-def test_the_idea_that_code_is_begun_with_becomes_the_note_and_not_code(task: Task) -> None:
-    body = BLOCK.partition("\n")[2]
-    for name in ("full", "diff"):
-        begin = next(write(task, name)).begin
-        for more in ("", "\n# and room", "\n    # and room\n    # for all"):
-            for idea in ("", " larger circles"):
-                _, draft = follow(write(task, name), f"{begin}{idea}{more}\n{body if name == 'full' else BETTER}")
-                assert draft.sources == {"initial.py": CHILD["full"]}
-                assert draft.note == (idea.strip() or "pack: +1 -2 lines")
 
 
 def test_an_edit_is_begun_with_a_whole_function(task: Task) -> None:
     exchange = write(task, "diff")
     prompt = next(exchange)
     search = 'def pack(n):\n    """Return n radii."""\n    return [0.1] * n\n'
-    assert prompt.begin == f"<<<<<<< SEARCH\n{search}=======\ndef pack(n):\n    # Idea:"
+    assert prompt.begin == f"<<<<<<< SEARCH\n{search}=======\ndef pack(n):\n"
     assert prompt.stop == ("\n>>>>>>> REPLACE",)
     assert "in `pack` or where it helps more" in prompt.messages[1].text
     with pytest.raises(StopIteration) as end:
-        exchange.send(Reply(f"{prompt.begin} larger\n{BETTER.rstrip()}"))
+        exchange.send(Reply(f"{prompt.begin}{BETTER.rstrip()}"))
     assert end.value.value.sources == {"initial.py": CHILD["full"]}
+
+
+def test_an_edit_that_was_stopped_at_its_end_is_whole_though_it_began_otherwise(task: Task) -> None:
+    for text in (EDIT, f"```\n{EDIT}", f"{EDIT}\n{EDIT.replace('Idea', 'Then')}".replace("0.2", "0.3", 1)):
+        cut = text.removesuffix("\n>>>>>>> REPLACE\n")
+        if text.count("SEARCH") == 1:
+            _, draft = follow(write(task, "diff"), cut)
+            assert draft.sources == {"initial.py": CHILD["diff"]}
+        else:
+            assert "same lines" in stopped(write(task, "diff"), cut, cut)
+    for text in (
+        STRANGE.partition("=======")[0],
+        f"{EDIT.removesuffix('>>>>>>> REPLACE' + chr(10))}```\nIt is larger.\n",
+    ):
+        assert stopped(write(task, "diff"), text, text)
 
 
 def test_a_begun_edit_that_was_cut_off_is_no_child(task: Task) -> None:
     begin = next(write(task, "diff")).begin
-    assert "cut off" in stopped(write(task, "diff"), *[Reply(f"{begin} larger\n{BETTER}", "length")] * 2)
+    assert "cut off" in stopped(write(task, "diff"), *[Reply(f"{begin}{BETTER}", "length")] * 2)
 
 
 def test_every_function_that_may_change_and_stands_there_once_can_begin_an_edit(tmp_path: Path) -> None:
@@ -139,7 +143,7 @@ def test_every_function_that_may_change_and_stands_there_once_can_begin_an_edit(
     found = {forms.edits(task, parent, seed).focus: forms.edits(task, parent, seed) for seed in range(20)}
     assert set(found) == {"a"}
     head = "    @property\n    def a(self) -> int:\n"
-    assert found["a"].begin == f"<<<<<<< SEARCH\n{head}        return 1\n=======\n{head}        # Idea:"
+    assert found["a"].begin == f"<<<<<<< SEARCH\n{head}        return 1\n=======\n{head}"
 
 
 def test_an_edit_without_a_function_to_change_is_begun_with_its_mark_alone(tmp_path: Path) -> None:
@@ -163,13 +167,13 @@ def test_a_file_without_marks_is_rewritten_whole(tmp_path: Path) -> None:
     task = prompts.task(tmp_path / "plain", {"initial.py": PLAIN}, minimize=True)
     asked, draft = follow(write(task, "full"), "```python\ndef predict(x):\n    return x\n")
     assert draft.sources == {"initial.py": "def predict(x):\n    return x\n"}
-    assert (asked[0].begin, asked[0].stop) == ("```python\n# Idea:", ("\n```\n",))
+    assert (asked[0].begin, asked[0].stop) == ("```python\n", ("\n```\n",))
 
 
 def test_a_fence_in_the_code_makes_a_longer_one(tmp_path: Path) -> None:
     task = prompts.task(tmp_path / "plain", {"initial.py": f"TEXT = '''\n```\nx\n```\n'''\n{PLAIN}"})
     asked, draft = follow(write(task, "full"), "````python\nTEXT = '''\n```\ny\n```\n'''\n")
-    assert (asked[0].begin, asked[0].stop) == ("````python\n# Idea:", ("\n````\n",))
+    assert (asked[0].begin, asked[0].stop) == ("````python\n", ("\n````\n",))
     assert draft.sources == {"initial.py": "TEXT = '''\n```\ny\n```\n'''\n"}
     assert "opens with ````python and closes with ````." in asked[0].messages[0].text
 
