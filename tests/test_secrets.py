@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import json
 import os
 import string
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -42,6 +44,16 @@ def test_every_form_of_a_secret_is_replaced(key: str) -> None:
     assert redact(" ".join(forms)) == " ".join(["***"] * len(forms))
 
 
+@pytest.mark.parametrize("before", ["", "u", "u:", "Bearer "])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, binascii.hexlify])
+def test_a_secret_inside_an_encoded_text_is_replaced(encode: Callable[[bytes], bytes], before: str, key: str) -> None:
+    for secret in (KEY, PLAIN):
+        text = encode(f"{before}{secret} and more".encode()).decode()
+        told = redact(text)
+        assert "***" in told
+        assert len(told) < len(text) - len(secret), "all but what its neighbours have a part in"
+
+
 @pytest.mark.parametrize(
     "echo",
     [
@@ -75,7 +87,13 @@ def test_a_short_word_is_no_secret_since_programs_hold_it_too(monkeypatch: pytes
 
 
 def tells(value: str) -> bool:
-    return len(value) >= 8 and not value.isalpha()
+    return len(value) >= 8 and not value.isalpha() and not os.path.exists(value)
+
+
+def test_the_path_of_a_file_is_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNING_KEY_FOLDER", str(tmp_path))
+    assert redact(f"in {tmp_path}/x") == f"in {tmp_path}/x"
+    assert without_secrets({"PATH": f"/bin:{tmp_path}"}) == {"PATH": f"/bin:{tmp_path}"}
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -114,3 +114,16 @@ def test_listed_prices_are_known() -> None:
     assert (price.input, price.output, price.cached, price.request) == pytest.approx((2.5, 10.0, 1.25, 0.0))
     assert known("no-such-model-anywhere", ModelConfig()) is None
     assert known("hosted_vllm/gpt-4o", ModelConfig()) is None, "another service has other prices"
+
+
+def test_a_mistake_of_the_librarys_own_after_the_reply_counts_as_charged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stumbles over a reply of this service that lacks what it expects, and calls that a status of 500."""
+    monkeypatch.setenv("GROQ_API_KEY", KEY)
+    with ScriptedServer("fine") as server:
+        monkeypatch.setenv("GROQ_API_BASE", server.url)
+        client = make("groq/scripted", ModelConfig(timeout=TIMEOUT))
+        try:
+            assert client.send(PROMPT).text == "fine"
+        except CallFailed as failed:
+            assert (failed.charged, failed.permanent, failed.status) == (True, False, None)  # noqa: PT017 - either will do
+        assert server.served == 1
