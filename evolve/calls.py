@@ -105,6 +105,10 @@ class Calls:
         now = time.monotonic()
         return tuple(name for name, pace in self.paces.items() if pace.barred(now))
 
+    def busy(self) -> bool:
+        """Whether another call would have to wait for a worker."""
+        return self.under_way + len(self._queue) >= self._workers
+
     def resting(self) -> bool:
         """Whether every model rests or has ended; one that was asked to wait for a moment does not rest."""
         now = time.monotonic()

@@ -153,7 +153,7 @@ class Loop:
             if self.budget.broke:
                 raise ConfigError(f"the budget is spent ({self.budget.broke}); resume with a larger one")
             self.executor.pump(self.calls.delay())
-        now = given or Given(self.calls.barred(), prices(self.budget.used, self.budget.caps))
+        now = given or Given(self._barred(), prices(self.budget.used, self.budget.caps))
         light, whole = self.state.propose(now), self.drafts.whole
         return replace(light, parent=whole(light.parent), inspirations=tuple(map(whole, light.inspirations)))
 
@@ -289,6 +289,16 @@ class Loop:
             return False
         workers = self.config.workers if self.calls.paces else 0
         return len(self.flights) < self.executor.slots + workers
+
+    def _barred(self) -> tuple[str, ...]:
+        """Return the arms that are not to be asked now. Where time is scarce and evaluations are not, no slot waits for models:
+        while all workers are busy, the arms that ask nobody go on.
+        """
+        caps = self.budget.caps
+        others = len(self.calls.paces) < len(self.arms)
+        if others and "seconds" in caps and "evaluations" not in caps and self.calls.busy():
+            return tuple(self.calls.paces)
+        return self.calls.barred()
 
     def _without_models(self) -> bool:
         """Whether to ask for nothing because no model can be asked; where that is for good, the run is drained."""

@@ -252,6 +252,12 @@ class _Reading:
                 raise _cut_off()
         if not self.cut and any(not code.closed for code in found if code not in chosen):
             raise PatchError(f"the code fences of the reply do not pair up; {_LONGER}")
+        missing = frozenset[str]().union(
+            *(self.names[code.path] - defined(code.lines, self.language) for code in chosen if code.path)
+        )
+        other = [line for code in found if code not in chosen for line in code.lines]
+        if missing and any(defined([line], self.language) & missing for line in other):
+            raise PatchError(f"part of the program stands in another code fence; {_LONGER}")
         inside = {at for code in found for at in range(code.start, code.stop)}
         outside = [line for at, line in enumerate(self.lines) if at not in inside]
         lost = leftover(outside, [self.files[code.path] for code in chosen if code.path], self.language)

@@ -199,3 +199,15 @@ def test_a_command_that_fails_is_charged_and_given_up(launch: Launch, tmp_path: 
     assert all("exit code 1: out of ideas" in row[4] for row in kept)
     reasons = [reason for (reason,) in rows(db, "SELECT reason FROM attempts WHERE stage = 'draft'")]
     assert any("no reply after 2 tries" in reason for reason in reasons)
+
+
+def test_where_time_is_scarce_no_slot_waits_for_a_model(launch: Launch, stairs: Path, tmp_path: Path) -> None:
+    arms = {"arms": {"builtin/tune": 1.0}}
+    with ScriptedServer(Staircase.model(1.0), latency=0.5) as server:
+        models = {"m": model(server.url)}
+        timed = launch(models, evaluations=None, hours=2.5 / 3600, workers=1, settings=arms)
+        assert timed.reason.endswith("hours")
+        with Archive(tmp_path / "a.db", create=False) as archive:
+            asked = [ask.arm for ask in archive.asks(timed.name)]
+            assert asked.count("builtin/tune") > 3 * asked.count("m") > 0
+            assert replay(archive, timed.name, load(stairs)).differences == ()
