@@ -87,7 +87,8 @@ def test_equal_requests_are_answered_from_a_recording(launch: Launch, tmp_path: 
 def test_crashed_children_are_offered_for_repair_once(launch: Launch, tmp_path: Path) -> None:
     def answer(request: Request) -> str:
         level = "7" if "ZeroDivisionError" in request.text else "1 / 0"
-        return f"Idea: try.\n```python\n# EVOLVE-BLOCK-START\nSPARE = {len(server.requests)}\ndef level():\n    return {level}\n# EVOLVE-BLOCK-END\n```\n"
+        code = f"# EVOLVE-BLOCK-START\nSPARE = {len(server.requests)}\ndef level():\n    return {level}\n# EVOLVE-BLOCK-END"
+        return f"Idea: try.\n```python\n{code}\n```\n"
 
     with ScriptedServer(answer) as server:
         done = launch({"m": model(server.url, operators=["full", "fix"])}, evaluations=12, workers=1)
@@ -132,8 +133,7 @@ def test_without_models_a_run_goes_on_if_it_is_told_to(launch: Launch) -> None:
 
 
 def test_a_run_waits_while_all_its_models_rest(launch: Launch, tmp_path: Path) -> None:
-    faults = lambda n, request: "503" if n < 12 else None  # noqa: E731
-    with ScriptedServer(Staircase.model(1.0), faults=faults) as server:
+    with ScriptedServer(Staircase.model(1.0), faults=["503"] * 12) as server:
         done = launch({"m": model(server.url)}, evaluations=6, workers=2, settings={"llm": {"rest": 0.05, "tries": 3}})
     assert done.info.evaluations == 6
     failed = rows(tmp_path / "a.db", "SELECT count(*), sum(dollars) FROM replies WHERE state = 'failed'")

@@ -206,7 +206,8 @@ def test_other_languages_are_refused_where_the_end_is_not_clear() -> None:
     assert apply_rewrite(parent, f"```c\n{new}```\n```text\noutput\n```", "c") == {"a.c": new}
     assert apply_rewrite(parent, f"```c\n{inner}```", "c") == {"a.c": inner}
     assert apply_rewrite(parent, f"````c\n{bare}````", "c") == {"a.c": bare}
-    halves = "```c\nint pack(int n) {\n/*\n```\n*/\n/*\n  ```sh\n  make\n*/\n  return n;\n}\nint last(int n) {\n  return 0;\n}\n```\n"
+    halves = "```c\nint pack(int n) {\n/*\n```\n*/\n/*\n  ```sh\n  make\n*/\n  return n;\n}\n"
+    halves += "int last(int n) {\n  return 0;\n}\n```\n"
     with pytest.raises(PatchError, match="another code fence"):
         apply_rewrite({"a.c": C + "int last(int n) {\n  return 1;\n}\n"}, halves, "c")
     for text in (f"```c\n{bare}```", f"Sure.\n```c\n{new}", new, f"```c\n{bare}"):
