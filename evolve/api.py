@@ -21,7 +21,7 @@ from evolve.records import Limits, Metric, Program, Result, Sources, Task
 from evolve.seams import Executor, Observer
 from evolve.session import created, database, options, reopened, slots_of
 
-PLACES = ("config", "seed", "name", "start_from", "models", "replay_from")
+PLACES = ("config", "seed", "name", "start_from", "models")
 """The arguments of `run` that are no settings."""
 
 Evaluate = Callable[[Candidate], Result | dict[str, Any] | float]
@@ -155,6 +155,7 @@ def run(
         workers=workers,
         isolation=isolation,
         executor=executor,
+        replay_from=replay_from,
     )
     with created(
         task,
@@ -165,7 +166,6 @@ def run(
         name=name,
         db=db,
         start_from=start_from,
-        replay_from=replay_from,
     ) as session:
         session.evolve(observers)
     return Run(session.info.name, database(db), session.reason)

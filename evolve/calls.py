@@ -60,10 +60,9 @@ class Calls:
         archive: where every try is kept; ``run`` is the run's name in it.
         arms: whom to ask.
         budget: the ledger.
-        config: how many workers and tries, how long a rest.
+        config: how many workers and tries, how long a rest; another run whose recorded replies answer equal requests.
         wake: called from a thread when a call is over.
         say: told what a person should know: an arm that rests or ends.
-        recording: another run whose recorded replies answer equal requests at no cost.
 
     Attributes:
         paces: how each arm that is asked fares.
@@ -81,12 +80,10 @@ class Calls:
         *,
         wake: Callable[[], None],
         say: Notice,
-        recording: str | None = None,
     ) -> None:
         self._archive, self._run, self._arms, self._budget = archive, run, arms, budget
         self._workers, self._llm = config.workers, config.llm
-        self._wake, self._say, self._recording = wake, say, recording
-        self._played: dict[str, int] = {}
+        self._wake, self._say, self._recording = wake, say, config.replay_from
         self._queue: list[Waiting] = []
         self._opened: list[Waiting] = []
         self._returned: SimpleQueue[Returned] = SimpleQueue()
@@ -311,11 +308,10 @@ class Calls:
         if self._recording is None:
             return None
         request = request_hash(call.prompt, call.parameters)
-        place = self._played.get(request, 0)
+        place = self._archive.answered(self._run, request)
         reply = self._archive.recorded_reply(self._recording, request, place)
         if reply is None:
             return None
-        self._played[request] = place + 1
         free = replace(reply, dollars=0.0, seconds=0.0)
         self._archive.replied(self._run, call, free, 0, replayed=True)
         return free

@@ -169,6 +169,8 @@ class Config(Table):
     novelty: NoveltyConfig = NoveltyConfig()
     workers: Count = 4
     """Calls of models at the same time."""
+    replay_from: str | None = None
+    """A run of the same archive whose recorded replies answer equal requests, at no cost."""
     slots: Count | None = None
     """Candidates judged at the same time; the number of processors where not given."""
     executor: Literal["local", "inline"] = "local"
@@ -351,9 +353,9 @@ def describe() -> list[tuple[str, str, Any]]:
                 (f"{name}.{key}", inner.description or "", inner.default)
                 for key, inner in type(default).model_fields.items()
             ]
-        else:
+        elif name != "models":
             rows.append((name, field.description or "", default))
-        if name == "models":
+        else:
             rows += [
                 (f"models.NAME.{key}", inner.description or "", inner.default)
                 for key, inner in ModelConfig.model_fields.items()

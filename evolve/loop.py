@@ -50,7 +50,6 @@ class Loop:
         observers: told of each attempt once it is in the archive.
         seconds: the time that earlier sessions of the run took.
         priors: what earlier runs of the task say of the arms.
-        recording: another run whose recorded replies answer equal requests.
     """
 
     def __init__(
@@ -66,15 +65,12 @@ class Loop:
         observers: Sequence[Observer] = (),
         seconds: float = 0.0,
         priors: Priors | None = None,
-        recording: str | None = None,
     ) -> None:
         self.task, self.archive, self.run, self.config, self.seed = task, archive, run, config, seed
         self.executor, self.observers = executor, observers
         self.arms = build(config, task) if arms is None else arms
         self.state = State(task.score, config, self.arms, seed, seconds, priors)
-        self.calls = Calls(
-            archive, run, self.arms, self.budget, config, wake=executor.wake, say=self.say, recording=recording
-        )
+        self.calls = Calls(archive, run, self.arms, self.budget, config, wake=executor.wake, say=self.say)
         self.drafts = Drafts(archive, run, task, self.state, config.novelty.similarity)
         self.flights: list[Flight] = []
         self.draining = ""
@@ -315,7 +311,7 @@ class Loop:
             self.drain("no model is left")
             why = ended or "all models rest, and llm.without is 'end'"
             self._failed = ModelError(
-                f"no model can be asked any more: {why}. Nothing is lost: evolve resume {self.run} goes on"
+                f"no model can be asked any more: {why}. When that is mended, evolve resume {self.run} goes on"
             )
         return True
 

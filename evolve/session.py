@@ -70,12 +70,10 @@ class Session:
         arms: Mapping[str, Arm],
         *,
         make: Make | None = None,
-        recording: str | None = None,
     ) -> None:
         self.archive, self.info, self.task, self.config, self.arms = archive, info, task, config, arms
         self.reason = ""
         self.lost = 0
-        self._recording = recording
         self._make = make or make_executor
         self._stack = ExitStack()
 
@@ -96,7 +94,6 @@ class Session:
                 arms=self.arms,
                 seconds=self.info.seconds,
                 priors=priors(earlier_runs(self.archive, self.info.name), self.config.bandit.priors),
-                recording=self._recording,
             )
             self._stack = opening.pop_all()
         return self
@@ -159,7 +156,7 @@ def start(loop: Loop, seeds: Sequence[tuple[str, Sources]]) -> None:
 def options(**given: Any) -> dict[str, Any]:
     """Return the nested settings that flat arguments stand for; those that are None are not given."""
     budget = ("evaluations", "usd", "tokens", "hours", "target", "patience")
-    known = (*budget, "slots", "workers", "isolation", "executor")
+    known = (*budget, "slots", "workers", "isolation", "executor", "replay_from")
     unknown = [name for name in given if name not in known]
     if unknown:
         raise ConfigError(f"unknown argument {unknown[0]!r}; known here: {', '.join(known)}")
@@ -181,7 +178,6 @@ def created(
     name: str | None = None,
     db: str | Path | None = None,
     start_from: Sequence[str] = (),
-    replay_from: str | None = None,
     make: Make | None = None,
 ) -> Iterator[Session]:
     """Create a run and open it, its seed judged and ready to evolve.
@@ -198,12 +194,13 @@ def created(
     arms = build(resolved, loaded)
     with Archive(database(db)) as archive:
         others = [found for place in start_from for found in _earlier(archive, loaded, place)]
-        recording = None if replay_from is None else archive.run(replay_from).name
+        if resolved.replay_from is not None:
+            archive.run(resolved.replay_from)  # an error now, rather than a run that pays for everything
         drawn = seed if seed is not None else SystemRandom().getrandbits(31)
         earlier = archive.arm_history(loaded.digest) if resolved.bandit.priors else []
         settings = _settings(resolved, arms, earlier)
         info = archive.create_run(name, loaded, drawn, resolved.model_dump(mode="json"), settings)
-        with Session(archive, info, loaded, resolved, arms, make=make, recording=recording) as session:
+        with Session(archive, info, loaded, resolved, arms, make=make) as session:
             session.begin(others)
             yield session
 

@@ -172,6 +172,12 @@ class Replies(Database):
         )
         return {turn: Reply(*columns) for turn, *columns in rows}
 
+    def answered(self, run: str, request: str) -> int:
+        """Return how many replies ``run`` has to requests equal to ``request``."""
+        sql = "SELECT count(*) FROM replies WHERE run = ? AND request = ? AND state = 'done'"
+        (count,) = self._one(sql, (run, request))
+        return int(count)
+
     def recorded_reply(self, run: str, request: str, place: int) -> Reply | None:
         """Return what ``run`` was answered to a request equal to ``request``, the ``place``-th time (from 0) it was made."""
         row = self._one(

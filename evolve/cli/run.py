@@ -119,8 +119,7 @@ how_options = _together(
 )
 @place_options
 def run(task: str, models: tuple[str, ...], arms: tuple[str, ...], seed: int | None, name: str | None, config: Path | None,
-        start_from: tuple[str, ...], replay_from: str | None, settings: tuple[str, ...], db: Path, as_json: bool,
-        **flags: Any) -> None:  # fmt: skip
+        start_from: tuple[str, ...], settings: tuple[str, ...], db: Path, as_json: bool, **flags: Any) -> None:  # fmt: skip
     """Evolve programs for TASK: a folder, or a name that `evolve tasks` lists."""
     from evolve.config import merge
     from evolve.config import settings as parse_settings
@@ -136,7 +135,6 @@ def run(task: str, models: tuple[str, ...], arms: tuple[str, ...], seed: int | N
         name=name,
         db=db,
         start_from=start_from,
-        replay_from=replay_from,
     ) as session:
         code = _search(session, as_json)
     sys.exit(code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import takewhile
 from random import Random
 
 from evolve import blocks, normal, wording
@@ -84,7 +85,7 @@ def closed(text: str, form: Form) -> str:
     A model that closed its code without the mark is taken to have left out the marks, as one may.
     """
     if form.kind == "edits":
-        return f"{text.rstrip()}{form.stop[0]}\n" if form.stop and _open(text) else text
+        return _ended(text, form) if form.stop else text
     before, start, after = text.rpartition(blocks.START)
     if not form.mark or not start or blocks.END in after:
         return text
@@ -93,11 +94,19 @@ def closed(text: str, form: Form) -> str:
     return f"{text.rstrip()}\n{form.stop[0]}\n{form.fence}\n"
 
 
-def _open(text: str) -> bool:
-    """Return whether the last block of an edit lacks its end alone, as where its end is what a reply was stopped at."""
-    _, divider, new = text.rpartition("\n=======\n")
-    return (
-        bool(divider)
-        and new.strip() != ""
-        and not any(mark in f"\n{new}" for mark in ("\n```", "\n<<<<<<<", "\n>>>>>>>"))
-    )
+def _ended(text: str, form: Form) -> str:
+    """Return an edit whose last block lacks its end with that end, as where a reply was stopped at it.
+
+    Where the beginning was given, no fence is open: one that the model closes ends the code, and what follows is words.
+    """
+    before, divider, new = text.rpartition("\n=======\n")
+    lines = new.splitlines()
+    if text.startswith(form.begin):
+        lines = list(takewhile(lambda line: not line.startswith("```"), lines))
+    if (
+        not divider
+        or not "".join(lines).strip()
+        or any(line.startswith(("```", "<<<<<<<", ">>>>>>>")) for line in lines)
+    ):
+        return text
+    return f"{before}{divider}{chr(10).join(lines).rstrip()}{form.stop[0]}\n"

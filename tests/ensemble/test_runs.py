@@ -81,6 +81,7 @@ def test_equal_requests_are_answered_from_a_recording(launch: Launch, tmp_path: 
         assert len(server.requests) > asked, "what was never recorded is asked"
     with Archive(tmp_path / "a.db", create=False) as archive:
         assert archive.spent("second") == (0.0, 0)
+        assert archive.run("second").config["replay_from"] == "first", "so that a resume goes on with it"
         assert archive.spent("third")[0] == pytest.approx(server.bill - bill)
 
 

@@ -127,6 +127,14 @@ def test_an_edit_that_was_stopped_at_its_end_is_whole_though_it_began_otherwise(
         assert stopped(write(task, "diff"), text, text)
 
 
+def test_a_begun_edit_that_was_closed_as_code_is_whole(task: Task) -> None:
+    begin = next(write(task, "diff")).begin
+    _, draft = follow(write(task, "diff"), f"{begin}{BETTER}```\n\nThe circles are larger now.")
+    assert draft.sources == {"initial.py": CHILD["full"]}
+    again = f'{begin}    """Return n radii."""\n    return [0.1] * n\n'
+    assert "nothing changed" in stopped(write(task, "diff"), again, f"{again}```\n")
+
+
 def test_a_begun_edit_that_was_cut_off_is_no_child(task: Task) -> None:
     begin = next(write(task, "diff")).begin
     assert "cut off" in stopped(write(task, "diff"), *[Reply(f"{begin}{BETTER}", "length")] * 2)
