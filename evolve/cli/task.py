@@ -161,7 +161,7 @@ def config(as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     for name, text, default in describe():
-        click.echo(f"{name:24} {json.dumps(default):8}  {text}")
+        click.echo(f"{name:32} {json.dumps(default):8}  {' '.join(text.split())}")
 
 
 VERBS = (tasks, new, check, config)
