@@ -236,8 +236,8 @@ class Calls:
             return self._failed(back, back.outcome)
         if isinstance(back.outcome, BaseException):
             return None  # its row stays open, which counts it at its most
-        price, most = self._arms[call.arm].price, self._clients[call.arm].max_tokens
-        paid = None if price is None else price.of(back.outcome, call.prompt, most)
+        price, longest = self._arms[call.arm].price, self._clients[call.arm].max_tokens
+        paid = None if price is None else price.of(back.outcome, call.prompt, longest)
         reply = replace(back.outcome, seconds=back.seconds, dollars=paid)
         tokens = call.tokens
         if reply.input_tokens is not None and reply.output_tokens is not None:
