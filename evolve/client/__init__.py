@@ -4,8 +4,8 @@
                             command.py       cmd:COMMAND                   a coding agent, or any program
                             providers.py     anything else                 litellm
 
-`answers.py` reads what an endpoint says, `transport.py` bounds how long and how much it may say. Neither `openai` nor
-`litellm` is imported before the first call.
+`answers.py` reads what an endpoint says, `transport.py` bounds how long and how much it may say. `openai` is not
+imported before the first call, nor is `litellm`, unless its list of prices is asked for (`evolve.pricing`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""All other services, through litellm, which takes seconds to import and is imported by the thread of the first call."""
+"""All other services, through litellm, which takes seconds to import: by the thread of the first call, or by `evolve.pricing`
+where no price is set.
+"""
 
 from __future__ import annotations
 
