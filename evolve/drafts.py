@@ -24,7 +24,7 @@ class Drafts:
         archive: where they are kept; ``run`` is the run's name in it.
         task: what is evolved.
         state: the islands, whose elites a draft is compared with, and how many attempts were told.
-        similarity: the share of an elite above which a child of a paid arm is refused.
+        similarity: the share of an elite above which a child of a model or command is refused.
     """
 
     def __init__(self, archive: Archive, run: str, task: Task, state: State, similarity: float) -> None:

@@ -1,6 +1,6 @@
 """Refuses children that are not new before they cost an evaluation, cheap checks first.
 
-Every arm: the digest of the normal form, against all programs of the run. Arms that cost money also: token shingles,
+Every arm: the digest of the normal form, against all programs of the run. Models and commands also: token shingles,
 numbers kept, against the island's elites. Distance is never rewarded; only near copies are refused.
 """
 
@@ -31,8 +31,8 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True)
 class NearCopy:
-    """Refuses a child of a paid arm that shares more than ``similarity`` of its token shingles with an elite (Jaccard
-    index).
+    """Refuses a child of a model or command that shares more than ``similarity`` of its token shingles with an elite (Jaccard
+    index). Built-in arms are free to: moving a constant is what they are for.
     """
 
     elites: Callable[[int], Iterable[Program]]
