@@ -83,8 +83,8 @@ class Arms(ABC):
                 self.records[arm][operator] = self._known(past)
 
     def _known(self, past: Past) -> Record:
-        """Return a record of earlier runs. Where nobody counted how many attempts gained, it has the least reward that their
-        sum can stand for.
+        """Return a record of earlier runs. Only the sum of their gains is known: they are taken to be equal, or, where nobody
+        counted how many attempts gained, to have the least reward that the sum can stand for.
         """
         mean = past.gain / past.gained if past.gained > 0 else 0.0
         return Record(
