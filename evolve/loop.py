@@ -32,8 +32,6 @@ from evolve.state import State
 
 ASKS = 32
 """The most attempts asked for in one turn: refused children cost no slot, and must not keep a turn from its commit."""
-
-
 LONGEST, SHORTEST = 20, 8
 """In a run with models one attempt takes at most this part of all evaluations, or this many where that is less."""
 
