@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeGuard
 
+from evolve.blocks import END, START
 from evolve.pricing import longest
 from evolve.records import Finish, Message, Prompt, Reply
 from evolve.seams import CallFailed
@@ -159,10 +160,11 @@ def _unthink(text: str) -> tuple[str, str]:
 def _continued(begin: str, text: str) -> str:
     """Return the whole reply: the server went on from ``begin``, unless the text shows that it began again.
 
-    It shows that where a line of ``begin`` comes once more before anything could have ended what ``begin`` opened, a code
-    fence or a block of an edit: one that goes on may open another, but must close the first.
+    It shows that where the first line of ``begin``, or a mark in it, comes once more before anything could have ended what
+    ``begin`` opened, a code fence or a block of an edit: one that goes on may open another, but must close the first.
     """
-    opened = {line.strip() for line in begin.splitlines() if line.strip()}
+    given = [line.strip() for line in begin.splitlines() if line.strip()]
+    opened = {line for at, line in enumerate(given) if at == 0 or START in line or END in line}
     for line in text.splitlines():
         if line.strip() in opened:
             return text

@@ -81,6 +81,19 @@ class TestTheBeginning:
         with ScriptedServer(text) as server:
             assert client(server).send(Prompt(BEGUN.messages, begin=BEGUN.begin)).text == text
 
+    def test_a_server_that_goes_on_may_repeat_lines_of_the_beginning(self) -> None:
+        begin, rest = (
+            "<<<<<<< SEARCH\ndef f():\n    return 1\n=======\ndef f():\n",
+            "    return 1\n    pass\n>>>>>>> REPLACE\n",
+        )
+        with ScriptedServer(rest, prefill=True) as server:
+            assert client(server).send(Prompt(BEGUN.messages, begin=begin)).text == begin + rest
+
+    def test_a_server_that_begins_again_after_some_words_is_taken_at_its_word(self) -> None:
+        begin, text = "```python\n# EVOLVE-BLOCK-START\n", "Idea: two.\n\n```python\n# EVOLVE-BLOCK-START\nx = 2\n"
+        with ScriptedServer(text) as server:
+            assert client(server).send(Prompt(BEGUN.messages, begin=begin)).text == text
+
     def test_it_is_not_given_where_the_settings_say_so(self) -> None:
         with ScriptedServer("fine") as server:
             asked = client(server, prefill=False)
