@@ -90,6 +90,8 @@ class LlmConfig(Table):
 
     prompt_tokens: Count = 12000
     """About how long a prompt may be; the least useful parts are dropped until it fits."""
+    knowledge: bool = True
+    """Show the notes of the task's ``knowledge/`` folder."""
     tries: Count = 4
     """How often a call is tried before its attempt is given up."""
     rest: Positive = 60.0
