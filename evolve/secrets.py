@@ -85,12 +85,13 @@ def _secrets() -> frozenset[str]:
 
 
 def _tells(value: str) -> bool:
-    """Return whether a value can be told from other text: a short word of letters alone, such as a default password, stands
-    in programs too, and replacing it there would change them; so does the path of a file, such as one that holds a key.
+    """Return whether a value can be told from other text: a short word of letters alone, such as a default password, or a
+    short number stands in programs too, and replacing it there would change them; so does the path of a file, such as one
+    that holds a key.
     """
     if value.startswith("/") and os.path.exists(value):
         return False
-    return len(value) >= (2 * SHORTEST if value.isalpha() else SHORTEST)
+    return len(value) >= (2 * SHORTEST if value.isalpha() or value.isdigit() else SHORTEST)
 
 
 @lru_cache(maxsize=8)

@@ -81,13 +81,22 @@ def test_short_values_and_other_names_are_not_looked_for(monkeypatch: pytest.Mon
     assert redact("1234567 some-editor-name") == "1234567 some-editor-name"
 
 
-def test_a_short_word_is_no_secret_since_programs_hold_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DB_PASSWORD", "postgres")
-    assert redact("connect to postgres") == "connect to postgres"
+@pytest.mark.parametrize("value", ["postgres", "12345678", "141421356237309"])
+def test_a_short_word_or_number_is_no_secret_since_programs_hold_it_too(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DB_PASSWORD", value)
+    assert redact(f"connect to {value}") == f"connect to {value}"
+
+
+@pytest.mark.parametrize("value", ["correcthorsebatt", "1414213562373095"])
+def test_a_long_word_or_number_is_one(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DB_PASSWORD", value)
+    assert redact(f"connect to {value}") == "connect to ***"
 
 
 def tells(value: str) -> bool:
-    return len(value) >= 8 and not value.isalpha() and not os.path.exists(value)
+    return len(value) >= 8 and not value.isalpha() and not value.isdigit() and not os.path.exists(value)
 
 
 def test_the_path_of_a_file_is_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
