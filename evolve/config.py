@@ -29,6 +29,9 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 VARIABLE = re.compile("[A-Z_][A-Z0-9_]*")
+_PART = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^\s."'=]+)\s*""")
+"""A part of a dotted key: quoted, or bare."""
+_KEY = re.compile(rf"{_PART.pattern}(?:\.{_PART.pattern})*=")
 
 
 class BudgetConfig(Table):
@@ -73,7 +76,7 @@ class BanditConfig(Table):
     """How the arm of each attempt is chosen."""
 
     kind: Literal["ucb", "thompson", "fixed"] = "ucb"
-    """``ucb`` and ``thompson`` learn from what arms gain per evaluation; ``fixed`` follows the weights."""
+    """``ucb`` and ``thompson`` learn what arms gain for what they cost; ``fixed`` follows the weights."""
     exploration: Annotated[float, Field(ge=0)] = 1.0
     """For ``ucb``: the weight of what is not known yet."""
     decay: Annotated[float, Field(gt=0, le=1)] = 0.998
@@ -93,7 +96,7 @@ class LlmConfig(Table):
     knowledge: bool = True
     """Show the notes of the task's ``knowledge/`` folder."""
     tries: Count = 4
-    """How often a call is tried before its attempt is given up."""
+    """How often a call is tried before its attempt is given up; also how many failures in a row begin an arm's rest."""
     rest: Positive = 60.0
     """Seconds that an arm rests when call after call fails; twice as long each time, up to half an hour. Between two tries
     of a call it waits a sixtieth of it, twice as long each time.
@@ -152,7 +155,9 @@ class NoveltyConfig(Table):
     """What is refused as not new before it is judged."""
 
     similarity: Share = 0.99
-    """For arms that cost money: the share of token runs in common with an elite above which a child is refused."""
+    """For all arms but ``builtin/`` ones, free models too: the share of token runs in common with an elite above which a child
+    is refused.
+    """
 
 
 class Config(Table):
@@ -289,22 +294,29 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 def settings(pairs: Iterable[str]) -> dict[str, Any]:
     """Return the nested mapping that ``--set a.b=c`` arguments stand for; values are TOML, bare words are strings.
 
+    Keys are TOML too, so a part that holds dots is quoted; other characters that TOML would have quoted may stand bare.
+
     Raises:
-        ConfigError: for a pair without ``=``.
+        ConfigError: for a pair without ``=``, or whose key cannot be read.
     """
     merged: dict[str, Any] = {}
     for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key.strip():
+        key = _KEY.match(pair)
+        if key is None:
             raise ConfigError(f"--set {pair!r}: write it as KEY=VALUE, such as --set search.islands=4")
-        try:
-            parsed = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            parsed = value
-        for part in reversed(key.strip().split(".")):
-            parsed = {part: parsed}
+        parsed = _value(pair[key.end() :])
+        for part in reversed(_PART.findall(key[0])):
+            parsed = {_value(part) if part[0] in "\"'" else part: parsed}
         merged = merge(merged, parsed)
     return merged
+
+
+def _value(text: str) -> Any:
+    """Return what ``text`` is as TOML, or else itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()
 
 
 def resolve(

@@ -48,9 +48,34 @@ def test_settings_are_checked(pair: str, says: str) -> None:
     assert says in str(error.value)
 
 
-def test_settings_need_an_equals_sign() -> None:
+@pytest.mark.parametrize("pair", ["search.islands", "=4", ".islands=4", "search..islands=4", 'models."gpt-5.1=4'])
+def test_settings_need_a_key_and_an_equals_sign(pair: str) -> None:
     with pytest.raises(ConfigError, match="KEY=VALUE"):
-        settings(["search.islands"])
+        settings([pair])
+
+
+@pytest.mark.parametrize(
+    ("pair", "stands_for"),
+    [
+        ("search.islands=4", {"search": {"islands": 4}}),
+        ("search.parents = best", {"search": {"parents": "best"}}),
+        ('models."gpt-5.1".temperature=0.5', {"models": {"gpt-5.1": {"temperature": 0.5}}}),
+        ("models . 'm@http://h/v1?a=b' . weight = 2", {"models": {"m@http://h/v1?a=b": {"weight": 2}}}),
+        (r'models."a \" b".effort="low"', {"models": {'a " b': {"effort": "low"}}}),
+        ("models.ollama/qwen:7b.operators=['diff']", {"models": {"ollama/qwen:7b": {"operators": ["diff"]}}}),
+        ("models.m.model=openai/q@http://h/v1?a=b", {"models": {"m": {"model": "openai/q@http://h/v1?a=b"}}}),
+        ("arms.builtin/tune=0.5", {"arms": {"builtin/tune": 0.5}}),
+    ],
+)
+def test_keys_of_settings_are_toml(pair: str, stands_for: dict[str, object]) -> None:
+    assert settings([pair]) == stands_for
+
+
+def test_texts_of_settings_say_what_the_code_does() -> None:
+    texts = {name: text for name, text, _ in describe()}
+    assert "gain for what they cost" in texts["bandit.kind"]
+    assert "free models too" in texts["novelty.similarity"]
+    assert "failures in a row" in texts["llm.tries"]
 
 
 def test_arms_are_replaced_as_a_whole() -> None:
@@ -59,6 +84,6 @@ def test_arms_are_replaced_as_a_whole() -> None:
 
 def test_the_config_is_small_and_every_setting_has_help() -> None:
     rows = describe()
-    assert len(rows) <= 45
+    assert len(rows) <= 46
     assert all(text for _, text, _ in rows), "each setting says what it does"
     assert Config.model_validate(Config().model_dump(mode="json")) == Config()
