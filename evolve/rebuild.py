@@ -55,6 +55,20 @@ def priors(earlier: Iterable[ArmHistory], worth: float) -> Priors:
     return scaled(known, worth)
 
 
+def recount(loop: Loop, asks: Iterable[Asked]) -> None:
+    """Bring a fresh ``loop`` to what its run had learnt after ``asks`` and all that its archive was told."""
+    archive, run = loop.archive, loop.run
+    for program, _ in archive.seeds(run):
+        loop.state.count_seed(program)
+    for event in events(asks, archive.history(run)):
+        if isinstance(event, Asked):
+            loop.state.count_ask(event)
+        elif isinstance(event, Attempt):
+            loop.budget.evaluations += len(event.points)
+            loop.state.count_tell(event)
+    loop.budget.barren = 0
+
+
 def rebuild(loop: Loop) -> int:
     """Bring a fresh ``loop`` to the state in which its run was left, and adopt what was asked for and not told.
 
@@ -65,15 +79,7 @@ def rebuild(loop: Loop) -> int:
         ConfigError: if the budget has become too small for what is under way, or its arm is gone.
     """
     archive, run = loop.archive, loop.run
-    for program, _ in archive.seeds(run):
-        loop.state.count_seed(program)
-    for event in events(archive.asks(run), archive.history(run)):
-        if isinstance(event, Asked):
-            loop.state.count_ask(event)
-        elif isinstance(event, Attempt):
-            loop.budget.evaluations += len(event.points)
-            loop.state.count_tell(event)
-    loop.budget.barren = 0
+    recount(loop, archive.asks(run))
     lost = archive.abandon(run)
     pending = archive.pending(run)
     loop.budget.evaluations = archive.counted(run)

@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from evolve.archive import Archive
+from evolve.archive import Archive, RunInfo, Sitting
 from evolve.arms import build
 from evolve.config import BudgetConfig, Config
 from evolve.flight import Flight
 from evolve.loop import Loop
-from evolve.rebuild import earlier_runs, events, priors
+from evolve.rebuild import earlier_runs, events, priors, recount
 from evolve.records import Asked, Attempt, Evaluation, Job, Task
 from evolve.seams import Stop
 
@@ -62,24 +63,19 @@ def replay(archive: Archive, run: str, task: Task) -> Replayed:
         task: the task as it is now; only its language, score and prompts matter, nothing is judged.
     """
     info = archive.run(run)
-    config = Config.model_validate(info.config).model_copy(update={"budget": UNBOUNDED})
     with TemporaryDirectory(prefix="evolve-replay-") as folder, Archive(Path(folder) / "replay.db") as copy:
         copy.create_run(run, task, info.seed, info.config)
-        arms = build(config, task, asking=False)
-        known = priors(earlier_runs(archive, run), config.bandit.priors)
-        loop = Loop(task, copy, run, config, NoExecutor(), seed=info.seed, arms=arms, priors=known)
         with copy.transaction():
             for program, evaluation in archive.seeds(run):
                 copy.seeded(run, program, evaluation, info.seed)
-                loop.state.count_seed(program)
-            return Again(archive, run, loop).follow()
+            return Again(archive, info, copy, task).follow()
 
 
 class Again:
     """A run on its second way through the search."""
 
-    def __init__(self, archive: Archive, run: str, loop: Loop) -> None:
-        self._archive, self._run, self._loop = archive, run, loop
+    def __init__(self, archive: Archive, info: RunInfo, copy: Archive, task: Task) -> None:
+        self._archive, self._run, self._seed, self._copy, self._task = archive, info.name, info.seed, copy, task
         self._flights: dict[int, Flight] = {}
         self._differences: list[str] = []
 
@@ -87,8 +83,12 @@ class Again:
         """Follow the recorded order to its end."""
         archive, run = self._archive, self._run
         told = (archive.attempt(run, light.proposal.number) for light in archive.history(run))
+        first, *resumes = archive.sittings(run)
+        self._sit(first)
         attempts = evaluations = 0
         for event in events(archive.asks(run), told, archive.drafts(run)):
+            while resumes and _after(event, attempts, resumes[0]):
+                self._sit(resumes.pop(0))
             if isinstance(event, Asked):
                 self._ask(archive.attempt(run, event.number))
             elif isinstance(event, int):
@@ -97,6 +97,17 @@ class Again:
                 attempts, evaluations = attempts + 1, evaluations + len(event.points)
                 self._tell(event)
         return Replayed(attempts, evaluations, tuple(self._differences))
+
+    def _sit(self, sitting: Sitting) -> None:
+        """Begin the run, or go on with it as a resume does: with the settings it had from here on."""
+        config = Config.model_validate(sitting.config).model_copy(update={"budget": UNBOUNDED})
+        arms = build(config, self._task, asking=False)
+        known = priors(earlier_runs(self._archive, self._run), config.bandit.priors)
+        self._loop = Loop(
+            self._task, self._copy, self._run, config, NoExecutor(), seed=self._seed, arms=arms, priors=known
+        )
+        recount(self._loop, takewhile(lambda ask: ask.number <= sitting.asked, self._archive.asks(self._run)))
+        self._flights = {number: self._loop.flight(flight.attempt) for number, flight in self._flights.items()}
 
     def _ask(self, then: Attempt) -> None:
         now = Attempt(self._loop.ask(then.proposal.given))
@@ -136,6 +147,13 @@ class Again:
         now.dollars, now.tokens, now.seconds = then.dollars, then.tokens, then.seconds
         loop.tell(now)
         self._differences += _compare_tells(then, now)
+
+
+def _after(event: Asked | int | Attempt, told: int, sitting: Sitting) -> bool:
+    """Return whether an event, with so many attempts told before it, came after ``sitting`` began."""
+    if isinstance(event, Asked):
+        return event.number > sitting.asked
+    return isinstance(event, Attempt) and told >= sitting.told
 
 
 def _compare_asks(then: Attempt, now: Attempt) -> Iterator[str]:

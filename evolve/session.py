@@ -70,16 +70,20 @@ class Session:
         arms: Mapping[str, Arm],
         *,
         make: Make | None = None,
+        resumed: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.archive, self.info, self.task, self.config, self.arms = archive, info, task, config, arms
         self.reason = ""
         self.lost = 0
         self._make = make or make_executor
+        self._resumed = resumed
         self._stack = ExitStack()
 
     def __enter__(self) -> Session:
         with ExitStack() as opening:
             opening.enter_context(self.archive.lock(self.info.name))
+            if self._resumed is not None:
+                self.archive.resume_run(self.info.name, self.config.model_dump(mode="json"), self._resumed)
             inline = self.config.executor == "inline" and self._make is make_executor
             self.confinement = INLINE if inline else choose(self.config.isolation)
             executor = self._make(self.task, self.config, self.confinement)
@@ -229,13 +233,28 @@ def reopened(
                 f"start a new run with --from {info.name}"
             )
         config = parse(Config, merge(info.config, flags or {}), where="options")
+        _resumable(archive, info, config)
         load_environment()
         arms = build(config, task)
         settings = _settings(config, arms, earlier_runs(archive, info.name))
-        archive.resume_run(info.name, config.model_dump(mode="json"), settings)
-        with Session(archive, info, task, config, arms) as session:
+        with Session(archive, info, task, config, arms, resumed=settings) as session:
             session.begin()
             yield session
+
+
+def _resumable(archive: Archive, info: RunInfo, config: Config) -> None:
+    """Refuse settings that a run cannot take on its way.
+
+    Raises:
+        ConfigError: for a dollar cap where nobody knows what was paid, and for priors, which count at a run's beginning.
+    """
+    if config.budget.usd is not None and any(item.dollars is None for item in archive.spend(info.name)):
+        raise ConfigError(
+            f"run {info.name} has replies of which no price was known, so budget.usd cannot be kept: cap tokens instead, or "
+            f"start anew with --from {info.name}"
+        )
+    if config.bandit.priors != info.config.get("bandit", {}).get("priors", 0.0):
+        raise ConfigError(f"bandit.priors counts when a run begins; start anew with --from {info.name}")
 
 
 def _settings(config: Config, arms: Mapping[str, Arm], earlier: Sequence[ArmHistory]) -> dict[str, dict[str, Any]]:

@@ -353,7 +353,7 @@ class TestFile:
         Archive(path).close()
         before = path.read_bytes()
         with Archive(path, create=False) as again:
-            assert again._one("SELECT count(*) FROM _sqlite_migrations") == (2,)
+            assert again._one("SELECT count(*) FROM _sqlite_migrations") == (3,)
         assert path.read_bytes() == before
 
     def test_importing_and_opening_is_light(self, tmp_path: Path) -> None:
@@ -451,6 +451,7 @@ class TestFile:
             assert archive._all("SELECT name FROM _sqlite_migrations ORDER BY id") == [
                 ("0001_archive",),
                 ("0002_replies",),
+                ("0003_sittings",),
                 ("0098_fine",),
             ]
 

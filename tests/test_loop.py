@@ -163,6 +163,20 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(folder: Path, tmp_path
     assert invariants(tmp_path / "b.db", "r")["evaluations"] == 80
 
 
+def test_replay_follows_settings_that_a_resume_changed(folder: Path, tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+    first = {"arms": {"builtin/mutate": 1.0}, "search": {"elites": 4}}
+    run(folder, evaluations=40, seed=3, db=db, executor="inline", settings=first)
+    changed: dict[str, object] = {"arms": {"builtin/tune": 1.0, "builtin/recombine": 1.0}, "search": {"elites": 9, "islands": 2}}
+    later: tuple[dict[str, object], ...] = (changed, {"search": {"elites": 3}})
+    for number, flags in enumerate(later, start=2):
+        with reopened(db=db, name="sum-1", flags={"budget": {"evaluations": 40 * number}, **flags}) as session:
+            session.evolve()
+    with Archive(db, create=False) as archive:
+        assert len(archive.sittings("sum-1")) == 3
+        assert replay(archive, "sum-1", load(folder)).differences == ()
+
+
 def test_resume_says_what_is_wrong(folder: Path, tmp_path: Path) -> None:
     db = tmp_path / "a.db"
     with pytest.raises(ArchiveError, match="no archive"):

@@ -9,6 +9,6 @@ lock.py        keeps a run to one process;  export.py  copies runs out
 
 from evolve.archive.archive import Archive
 from evolve.archive.replies import request_hash
-from evolve.archive.rows import ArmHistory, RunInfo
+from evolve.archive.rows import ArmHistory, RunInfo, Sitting
 
-__all__ = ["Archive", "ArmHistory", "RunInfo", "request_hash"]
+__all__ = ["Archive", "ArmHistory", "RunInfo", "Sitting", "request_hash"]

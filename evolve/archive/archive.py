@@ -86,6 +86,7 @@ class Archive(Questions, Backgrounds, Replies):
             for objective, wanted in (objectives | {"score": direction}).items():
                 self._insert("objectives", run=name, name=objective, direction=wanted)
             self._store_arms(name, arms)
+            self._sit(name, config)
             return self.run(name)
 
     def resume_run(self, run: str, config: Mapping[str, Any], arms: Settings | None = None) -> None:
@@ -97,6 +98,7 @@ class Archive(Questions, Backgrounds, Replies):
         with self.transaction():
             self._update_run(run, state="running", reason="", finished=None, config=canonical(dict(config)))
             self._store_arms(run, arms)
+            self._sit(run, config)
 
     def finish(self, run: str, state: RunState, reason: str, seconds: float) -> None:
         """Say that a run ended, or how far it is while ``state`` is ``running``.
@@ -224,6 +226,16 @@ class Archive(Questions, Backgrounds, Replies):
         for arm, settings in (arms or {}).items():
             self._run("DELETE FROM arms WHERE run = ? AND name = ?", (run, arm))
             self._insert("arms", run=run, name=arm, settings=canonical(dict(settings)))
+
+    def _sit(self, run: str, config: Mapping[str, Any]) -> None:
+        """Store that a run goes on from here with these settings."""
+        (place,) = self._one("SELECT count(*) FROM sittings WHERE run = ?", (run,))
+        asked, told = self._one(
+            "SELECT coalesce(max(number), 0), coalesce(max(told_order), 0) FROM attempts WHERE run = ?", (run,)
+        )
+        self._insert(
+            "sittings", run=run, place=place, asked=asked, told=told, config=canonical(dict(config)), began=time.time()
+        )
 
     def _update_run(self, run: str, **columns: object) -> None:
         """Change columns of a run that must exist."""

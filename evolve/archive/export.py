@@ -19,6 +19,7 @@ DATABASES = {".db", ".sqlite", ".sqlite3"}
 
 TABLES = (
     "runs",
+    "sittings",
     "objectives",
     "arms",
     "sources",
@@ -129,7 +130,7 @@ class Copy(Database):
             for table in TABLES:
                 columns = ", ".join(name for (name,) in self._all("SELECT name FROM pragma_table_info(?)", (table,)))
                 rows = f"SELECT {columns} FROM whole.{table} WHERE {OWN.get(table, 'run = :run')} ORDER BY rowid"
-                if table in ("objectives", "arms", "metrics"):  # these have no rowid
+                if table in ("sittings", "objectives", "arms", "metrics"):  # these have no rowid
                     rows = rows.removesuffix(" ORDER BY rowid")
                 self._run(f"INSERT INTO main.{table} ({columns}) {rows}", {"run": run})
         self._run("DETACH whole")

@@ -13,6 +13,7 @@ from evolve.archive.rows import (
     EVALUATION,
     ID_LENGTH,
     PROGRAM,
+    Sitting,
     light_evaluation,
     load_given,
     load_traits,
@@ -90,6 +91,13 @@ class Recall(Database):
         """Return the arms of ``run`` by name, each with its settings."""
         rows = self._all("SELECT name, settings FROM arms WHERE run = ? ORDER BY name", (run,))
         return {name: json.loads(settings) for name, settings in rows}
+
+    def sittings(self, run: str) -> list[Sitting]:
+        """Return the sittings of ``run``, the first one first; of a run from before they were kept, one with its settings."""
+        rows = self._all("SELECT asked, told, config FROM sittings WHERE run = ? ORDER BY place", (run,)) or self._all(
+            "SELECT 0, 0, config FROM runs WHERE name = ?", (run,)
+        )
+        return [Sitting(asked, told, json.loads(config)) for asked, told, config in rows]
 
     def seeds(self, run: str) -> list[tuple[Program, Evaluation]]:
         """Return the programs that ``run`` started from with their evaluations, the first one first."""

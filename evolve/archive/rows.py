@@ -63,6 +63,15 @@ class RunInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Sitting:
+    """A stretch of a run with one set of settings: how many attempts had been asked for and told when it began."""
+
+    asked: int
+    told: int
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """One evaluation with its place: the attempt (0 and less: a seed), the point within it, what was judged and why."""
 
