@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from evolve.config import Config, ModelConfig
+from evolve.config import BudgetConfig, Config, ModelConfig
 from evolve.errors import ConfigError
 from evolve.operators import BUILTIN
 from evolve.pricing import Price
@@ -62,9 +62,21 @@ def build(config: Config, task: Task, *, asking: bool = True) -> dict[str, Arm]:
     if asking and capped and not models:
         raise ConfigError(f"budget.{capped} caps what models cost, and there is no model: name one with --model")
     arms |= {name: _model(name, model, config, task, asking) for name, model in models.items()}
+    if asking and config.budget.usd is not None:
+        _refuse_endless(config.budget, [arms[name].price for name in models])
     if not arms:
         raise ConfigError("arms: none is left; give one a weight above 0, or a --model")
     return arms
+
+
+def _refuse_endless(budget: BudgetConfig, prices: Iterable[Price | None]) -> None:
+    """Refuse a cap in dollars as the only end of a run that costs none."""
+    ends = (budget.evaluations, budget.tokens, budget.hours, budget.target, budget.patience)
+    if all(end is None for end in ends) and all(price is not None and price.free for price in prices):
+        raise ConfigError(
+            f"budget.usd: no model of this run costs anything, so {budget.usd:g} dollars would never end it; "
+            "give --evaluations or --hours"
+        )
 
 
 def _refuse_keys(models: Mapping[str, ModelConfig]) -> None:
@@ -91,7 +103,8 @@ def _model(name: str, model: ModelConfig, config: Config, task: Task, asking: bo
         raise ConfigError(f"models.{name!r}.operators: name at least one of {', '.join(set(ways) - {'cross', 'fix'})}")
     if not asking:
         return Arm(name, offered, model.weight, model=model)
-    price = pricing.known(name, model)
+    # A prompt is held to prompt_tokens by an estimate; with a correction, a token for every byte of it is the most.
+    price = pricing.known(name, model, 6 * config.llm.prompt_tokens)
     if config.budget.usd is not None and price is None:
         keys = "price_request" if command else "price_input and price_output"
         raise ConfigError(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
+from evolve.client.address import host_is_here
 from evolve.config import ModelConfig
 from evolve.errors import ConfigError
 from evolve.records import Prompt, Reply
@@ -15,6 +20,13 @@ PER_MESSAGE = 16
 """Tokens that a chat template puts around a message, at most."""
 PER_PROMPT = 32
 """Tokens that it puts around all of them, at most."""
+_PARTS = (
+    "input_cost_per_token",
+    "output_cost_per_token",
+    "output_cost_per_reasoning_token",
+    "cache_read_input_token_cost",
+)
+"""What litellm's list calls the price of a token of prompt, of reply, of thought, and of a prompt that was seen before."""
 BYTES_PER_TOKEN = 3.6
 """Of code and English, about."""
 
@@ -29,6 +41,11 @@ class Price:
     output: float
     cached: float | None = None
     request: float = 0.0
+
+    @property
+    def free(self) -> bool:
+        """Whether no call costs anything."""
+        return not (self.input or self.output or self.cached or self.request)
 
     def of(self, reply: Reply, prompt: Prompt, max_tokens: int) -> float:
         """Return the dollars of a reply; what its service did not count is charged at the most it can be."""
@@ -59,8 +76,10 @@ def about(prompt: Prompt) -> int:
     return round(_bytes(prompt) / BYTES_PER_TOKEN) + 4 * len(prompt.messages)
 
 
-def known(name: str, config: ModelConfig) -> Price | None:
-    """Return the price of the model called ``name``: as set, else as litellm lists it; None where neither knows.
+def known(name: str, config: ModelConfig, longest: float = math.inf) -> Price | None:
+    """Return the price of the model called ``name``: as set, 0 where Ollama runs it here, else as litellm lists it.
+
+    It is None where nobody knows. Prompts have ``longest`` tokens at most: some services ask more for long ones.
 
     Raises:
         ConfigError: for a price of which a part is missing.
@@ -77,10 +96,19 @@ def known(name: str, config: ModelConfig) -> Price | None:
         raise ConfigError(
             f"{name}: a price has two parts, price_input and price_output (0 where it is free); give both"
         )
-    return None if spec.startswith("openai/") and "@" in spec else _listed(spec)
+    if spec.startswith("openai/") and "@" in spec:
+        return None  # a server on this machine, too, may pass requests on to a service that is paid
+    return Price(0.0, 0.0) if _local(spec) else _listed(spec, longest)
 
 
-def _listed(spec: str) -> Price | None:
+def _local(spec: str) -> bool:
+    """Return whether Ollama runs a model on this machine, as it does all but those of its cloud."""
+    base = os.environ.get("OLLAMA_API_BASE", "")
+    here = not base or host_is_here(urlsplit(base).hostname or "")
+    return spec.startswith(("ollama/", "ollama_chat/")) and "cloud" not in spec.lower() and here
+
+
+def _listed(spec: str, longest: float) -> Price | None:
     """Return the price that litellm's list, which comes with it, has for a model."""
     from evolve.client.providers import litellm_module
 
@@ -91,14 +119,24 @@ def _listed(spec: str) -> Price | None:
         entry = listed[model]
     if entry is None:
         return None
-    each = [entry.get(key) for key in ("input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost")]
-    sent, came, seen = (float(value) * MILLION if isinstance(value, int | float) else None for value in each)
-    thought = entry.get("output_cost_per_reasoning_token")
+    sent, came, thought, seen = (_dearest(entry, part, longest) for part in _PARTS)
     if sent is None or came is None:
         return None
-    if isinstance(thought, int | float):
-        came = max(came, thought * MILLION)
-    return Price(sent, came, seen)
+    return Price(sent, max(came, thought or 0.0), seen)
+
+
+def _dearest(entry: Mapping[str, Any], part: str, longest: float) -> float | None:
+    """Return the most that an entry of the list asks for a million tokens, of its tiers that a prompt can reach: so a cap
+    holds for every prompt.
+    """
+    asked = [entry.get(part)]
+    asked += [tier.get(part) for tier in entry.get("tiered_pricing") or () if tier.get("range", [0])[0] < longest]
+    for key, value in entry.items():
+        above = re.fullmatch(rf"{part}_above_(\d+)k_tokens", key)
+        if above and int(above[1]) * 1000 < longest:
+            asked.append(value)
+    numbers = [float(value) for value in asked if isinstance(value, int | float)]
+    return max(numbers) * MILLION if numbers else None
 
 
 def longest(prompt: Prompt) -> int:

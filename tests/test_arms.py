@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evolve import arms
+from evolve.config import Config
+from evolve.errors import ConfigError
+from evolve.records import Task
+from tests import prompts
+
+
+@pytest.fixture
+def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    monkeypatch.delenv("OLLAMA_API_BASE", raising=False)
+    return prompts.task(tmp_path / "task", {"initial.py": prompts.MARKED})
+
+
+def config(models: dict[str, Any], **budget: Any) -> Config:
+    return Config.model_validate({"models": models, "budget": budget})
+
+
+def test_a_model_that_ollama_runs_here_needs_no_price(task: Task) -> None:
+    built = arms.build(config({"ollama/qwen2.5-coder": {}}, usd=5, evaluations=150), task)
+    assert built["ollama/qwen2.5-coder"].price is not None
+    assert built["ollama/qwen2.5-coder"].price.free
+
+
+def test_dollars_alone_cannot_end_a_run_that_costs_none(task: Task) -> None:
+    free: dict[str, Any] = {"ollama/m": {}}
+    paid = {"cmd:true": {"price_request": 0.1}}
+    with pytest.raises(ConfigError, match="give --evaluations or --hours"):
+        arms.build(config(free, usd=5), task)
+    with pytest.raises(ConfigError, match="give --evaluations or --hours"):
+        arms.build(config({"cmd:true": {"price_request": 0}}, usd=5), task)
+    for end in ("evaluations", "tokens", "hours", "target", "patience"):
+        arms.build(config(free, usd=5, **{end: 1}), task)
+    arms.build(config({**free, **paid}, usd=5), task)
+    arms.build(config(free, usd=5), task, asking=False)
