@@ -83,17 +83,19 @@ def check(task: str, program: Path | None, seed: int, isolation: str, artifacts:
     """Judge TASK's seed program, or a program of yours, as a run would; exit with 1 if it has no score."""
     from evolve import task as loader
     from evolve.errors import EvolveError
-    from evolve.estimate import Estimate, estimated
+    from evolve.estimate import Estimate, Refused, estimated
     from evolve.executor import evaluate_once
     from evolve.jail import choose
     from evolve.records import Evaluation
+    from evolve.secrets import load_environment
 
-    estimates: list[Estimate] = []
+    estimates: list[Estimate | Refused] = []
     try:
+        load_environment()
         loaded = loader.load(task)
         sources = loader.read_program(loaded, program) if program else loaded.initial
         seen = evaluate_once(loaded, sources, seed, choose(isolation))
-        estimates = estimated(loaded, sources, seen, models) if models else []
+        estimates = [estimated(loaded, sources, seen, model) for model in models]
     except EvolveError as error:
         if not as_json:
             raise

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,29 @@ def test_new_makes_a_task_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyP
     code, output = evolve("new", "mine")
     assert code == 2
     assert "is not empty" in output
+
+
+def test_check_with_a_model_keeps_what_the_judge_saw(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FROM_THE_FILE", "")  # put back at the end
+    monkeypatch.delenv("FROM_THE_FILE")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("FROM_THE_FILE=1\n")
+    (tmp_path / "evolve.toml").write_text("[models.half]\nmodel = 'openai/m@http://h/v1'\nprice_input = 1\n")
+    words = ("check", str(folder), "--model", "half", "--model", "cmd:agent")
+    code, output = evolve(*words, "--json")
+    seen = json.loads(output)
+    assert (code, seen["status"]) == (0, "ok")
+    half, agent = seen["models"]
+    assert "price_output" in half["error"]
+    assert (agent["dollars"], agent["reply_tokens"]) == (None, 0)
+    assert os.environ["FROM_THE_FILE"] == "1"
+    code, output = evolve(*words)
+    assert code == 0
+    assert "status      ok" in output
+    assert "model       half: a price has two parts" in output
+    assert "set price_request" in output
 
 
 def test_check_prints_one_object_also_when_all_fails(folder: Path, tmp_path: Path) -> None:
