@@ -21,13 +21,21 @@ WORDS = 400
 TRANSIENT = frozenset({408, 409, 425, 429})
 """The refusals of the 400s after which asking again may help."""
 
-_FINISH: dict[object, Finish] = {
+_WITHHELD = ("content_policy_violation", "content_filter", "ResponsibleAIPolicyViolation")
+"""The codes, one of which a service gives where it refuses what is in a prompt."""
+
+_FINISH: dict[str, Finish] = {
     "stop": "stop",
+    "STOP": "stop",
     "eos": "stop",
+    "eos_token": "stop",
     "end_turn": "stop",
     "stop_sequence": "stop",
     "length": "length",
     "max_tokens": "length",
+    "MAX_TOKENS": "length",
+    "max_output_tokens": "length",
+    "model_length": "length",
     "content_filter": "refusal",
     "refusal": "refusal",
 }
@@ -69,7 +77,7 @@ def read_completion(data: object, prompt: Prompt, max_tokens: int, *, begun: boo
         raise CallFailed(f"the reply is no completion: {error_words(data)}", charged=True)
     reasoning, text = _unthink(_joined(message.get("content")))
     reasoning = "\n".join(filter(None, (_reasoning(message), reasoning)))
-    finish: Finish = _FINISH.get(choice.get("finish_reason"), "other")
+    finish: Finish = _FINISH.get(str(choice.get("finish_reason")), "other")
     refusal = _joined(message.get("refusal"))
     notes = []
     if refusal or finish == "refusal":
@@ -91,6 +99,20 @@ def read_completion(data: object, prompt: Prompt, max_tokens: int, *, begun: boo
         reasoning=redact(reasoning),
         note=redact("; ".join(notes)),
     )
+
+
+def refused(status: int | None, error: object, said: str, seconds: float) -> Reply | None:
+    """Return the refusal that an error stands for where it is about what is in the prompt: the next may be answered.
+
+    ``error`` is the body of the error, ``said`` its words.
+    """
+    codes = []
+    while isinstance(error, Mapping):
+        codes += [error.get("code"), error.get("type")]
+        error = error.get("error", error.get("innererror"))
+    if status != 400 or not any(code in _WITHHELD for code in codes):
+        return None
+    return Reply(text="", finish="refusal", seconds=seconds, note=redact(said))
 
 
 def failure(status: int, headers: Mapping[str, str], said: str) -> CallFailed:

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from evolve.client.address import Address
-from evolve.client.answers import error_words, failure, read_body, read_completion, sent_messages, words
+from evolve.client.answers import error_words, failure, read_body, read_completion, refused, sent_messages, words
 from evolve.config import ModelConfig
 from evolve.records import Prompt, Reply
 from evolve.seams import CallFailed
@@ -77,7 +77,7 @@ class CompatibleClient:
                 extra_body=sent,
             )
         except openai.APIStatusError as error:
-            raise self._refused(error, begun) from None
+            return self._refused(error, begun, time.monotonic() - began)
         except openai.APIConnectionError as error:
             raise self._broken(error.__cause__ or error, time.monotonic() - began) from None
         data = read_body(response.http_response.content)
@@ -91,9 +91,16 @@ class CompatibleClient:
                 self._service = _service(self._address.url, self._key, self._config.timeout, self._address.official)
             return self._service
 
-    def _refused(self, error: openai.APIStatusError, begun: bool) -> CallFailed:
-        """Return what a refusal means; where it is the beginning that is refused, there will be none from now on."""
+    def _refused(self, error: openai.APIStatusError, begun: bool, seconds: float) -> Reply:
+        """Return what a refusal of the prompt's content means; where it is the beginning that is refused, there will be none
+        from now on.
+
+        Raises:
+            CallFailed: for any other refusal.
+        """
         said = error_words(error.body) if error.body else words(error.response.text)
+        if reply := refused(error.status_code, error.body, said, seconds):
+            return reply
         failed = failure(error.status_code, error.response.headers, said)
         if begun and failed.status in {400, 422, 500} and any(word in said.lower() for word in _NO_BEGINNING):
             if self._config.prefill:
@@ -102,7 +109,7 @@ class CompatibleClient:
                 self._prefill = False
                 failed.reason += "; asked without the beginning of the reply from now on"
                 failed.permanent, failed.retry_after = False, 0.0
-        return failed
+        raise failed from None
 
     def _broken(self, cause: BaseException, seconds: float) -> CallFailed:
         """Return what a connection that failed means: once the request is out, the service may charge for it."""

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from evolve.client.address import key_from
-from evolve.client.answers import failure, read_completion, sent_messages, words
+from evolve.client.answers import failure, read_completion, refused, sent_messages, words
 from evolve.client.compatible import GO_ON
 from evolve.config import ModelConfig
 from evolve.records import Prompt, Reply
@@ -124,12 +124,15 @@ class ProviderClient:
                 text="",
                 finish="refusal",
                 seconds=time.monotonic() - began,
-                note=words(_WRAPPING.sub("", str(error), count=1)),
+                note=_said(error),
             )
         except TimeoutError:
             raise self._late() from None
         except Exception as error:  # noqa: BLE001 - litellm passes on whatever its providers' libraries raise
-            raise self._failed(error) from None
+            withheld = _withheld(error, time.monotonic() - began)
+            if withheld is None:
+                raise self._failed(error) from None
+            return withheld
         data = _completion(response)
         seconds = time.monotonic() - began
         return read_completion(data, prompt, self._config.max_tokens, begun=begun, seconds=seconds)
@@ -208,6 +211,11 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _withheld(error: Exception, seconds: float) -> Reply | None:
+    """Return the refusal that litellm knows only as a bad request."""
+    return refused(getattr(error, "status_code", None), getattr(error, "body", None), _said(error), seconds)
 
 
 def _said(error: Exception) -> str:

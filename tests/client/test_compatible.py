@@ -126,6 +126,36 @@ class TestTheBeginning:
             assert "`prefill = false`" in last.reason
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": "content_policy_violation", "type": "invalid_request_error", "message": "Not this."},
+        {"code": "content_filter", "message": "Not this.", "innererror": {"code": "ResponsibleAIPolicyViolation"}},
+        {"code": None, "message": "Not this.", "innererror": {"code": "ResponsibleAIPolicyViolation"}},
+    ],
+)
+def test_a_prompt_whose_content_is_refused_does_not_end_the_arm(error: dict[str, object]) -> None:
+    with Raw([(400, {}, json.dumps({"error": error}).encode())]) as server:
+        reply = make(f"openai/m@{server.url}", ModelConfig(timeout=TIMEOUT)).send(PROMPT)
+    assert (reply.text, reply.finish, reply.note) == ("", "refusal", "Not this.")
+
+
+@pytest.mark.parametrize(
+    ("said", "finish"),
+    [
+        *((word, "stop") for word in ("stop", "STOP", "eos", "eos_token", "end_turn", "stop_sequence")),
+        *((word, "length") for word in ("length", "max_tokens", "MAX_TOKENS", "max_output_tokens", "model_length")),
+        ("content_filter", "refusal"),
+        ("abort", "other"),
+        (None, "other"),
+        (["stop"], "other"),
+    ],
+)
+def test_the_words_for_how_a_reply_ended(said: object, finish: str) -> None:
+    data = {"choices": [{"message": {"content": "x"}, "finish_reason": said}]}
+    assert read_completion(data, PROMPT, 9, begun=False, seconds=0.0).finish == finish
+
+
 class Raw:
     """A server that says the given bytes, one answer per connection, the last for ever."""
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import json
+import math
 import warnings
 from collections.abc import Iterator
 
 import pytest
 
 from evolve.client import make
+from evolve.client.providers import litellm_module
 from evolve.config import ModelConfig
 from evolve.errors import ConfigError
 from evolve.pricing import known
@@ -17,6 +20,7 @@ from evolve.seams import CallFailed, Client
 from evolve.testing.clients import ClientConformance
 from evolve.testing.replies import Answer
 from evolve.testing.server import ScriptedServer
+from tests.client.test_compatible import Raw
 
 PROMPT = Prompt((Message("user", "Larger, please."),))
 BEGUN = Prompt((Message("user", "Write it."),), begin="```python\n", stop=("```",))
@@ -90,6 +94,17 @@ def test_a_reason_is_in_the_services_own_words(monkeypatch: pytest.MonkeyPatch) 
     assert caught.value.reason == "HTTP 401: Incorrect API key provided: Bearer ***"
 
 
+@pytest.mark.parametrize("code", ["content_policy_violation", "content_filter"])
+def test_a_prompt_whose_content_is_refused_does_not_end_the_arm(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = {"code": code, "type": "invalid_request_error", "message": "Not this."}
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with Raw([(400, {}, json.dumps({"error": error}).encode())]) as server:
+        monkeypatch.setenv("OPENAI_API_BASE", server.url)
+        reply = make("openai/m", ModelConfig(timeout=TIMEOUT)).send(PROMPT)
+    assert (reply.text, reply.finish) == ("", "refusal")
+    assert "Not this." in reply.note
+
+
 def test_a_model_of_no_service_and_a_parameter_that_is_not_taken_end_the_arm(monkeypatch: pytest.MonkeyPatch) -> None:
     for spec, settings in (("no-such-model-anywhere", {}), ("gpt-5-mini", {"temperature": 0.5})):
         monkeypatch.setenv("OPENAI_API_BASE", "http://127.0.0.1:1/v1")
@@ -127,3 +142,38 @@ def test_a_mistake_of_the_librarys_own_after_the_reply_counts_as_charged(monkeyp
         except CallFailed as failed:
             assert (failed.charged, failed.permanent, failed.status) == (True, False, None)  # noqa: PT017 - either will do
         assert server.served == 1
+
+
+@pytest.mark.parametrize("spec", ["ollama/new:cloud", "ollama_chat/new:480b-cloud"])
+def test_what_ollama_runs_elsewhere_has_no_known_price(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert known(spec, ModelConfig()) is None
+    monkeypatch.setenv("OLLAMA_API_BASE", "https://elsewhere.example")
+    assert known("ollama/qwen2.5-coder", ModelConfig()) is None
+
+
+def test_the_dearest_tier_that_a_prompt_can_reach_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = {
+        "input_cost_per_token": 1e-6,
+        "input_cost_per_token_above_200k_tokens": 2e-6,
+        "input_cost_per_token_above_200k_tokens_batches": 9e-6,
+        "output_cost_per_token": 4e-6,
+        "output_cost_per_token_above_200k_tokens": 6e-6,
+        "cache_read_input_token_cost": 1e-7,
+        "cache_read_input_token_cost_above_200k_tokens": 2e-7,
+    }
+    steps = [
+        {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "range": [0, 1000]},
+        {"input_cost_per_token": 3e-6, "output_cost_per_token": 4e-6, "range": [1000, 9000]},
+    ]
+    listed = litellm_module().model_cost
+    monkeypatch.setitem(listed, "toy/tiers", entry)
+    monkeypatch.setitem(listed, "toy/steps", {"tiered_pricing": steps})
+    for spec, longest, asked in (
+        ("toy/tiers", math.inf, (2, 6, 0.2)),
+        ("toy/tiers", 200_000, (1, 4, 0.1)),
+        ("toy/steps", math.inf, (3, 4)),
+        ("toy/steps", 1000, (1, 2)),
+    ):
+        price = known(spec, ModelConfig(), longest)
+        assert price is not None
+        assert [part for part in (price.input, price.output, price.cached) if part is not None] == pytest.approx(asked)
