@@ -98,29 +98,48 @@ def best(count: int, run: str | None, db: Path, as_json: bool) -> None:
 
 @click.command()
 @click.argument("id", required=False)
+@click.option(
+    "--attempt",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Show attempt N of the run, as `evolve failures` numbers them, also if no program came of it.",
+)
 @click.option("--code", "code_only", is_flag=True, help="Print the code alone, to redirect into a file.")
 @click.option("--prompt", is_flag=True, help="Print what the model was asked for it.")
 @click.option("--replies", is_flag=True, help="Print what the model answered, and the calls that failed.")
 @run_option
 @database_option
 @json_option
-def show(
-    id: str | None, code_only: bool, prompt: bool, replies: bool, run: str | None, db: Path, as_json: bool
-) -> None:
+def show(id: str | None, attempt: int | None, code_only: bool, prompt: bool, replies: bool, run: str | None, db: Path,
+         as_json: bool) -> None:  # fmt: skip
     """Show the program ID (default: the best of the run): score, origin, cost, what the judge saw, code."""
-    from evolve.cli.showing import conversation, described, print_conversation, print_program
+    from evolve.cli import showing
 
+    if attempt is not None and (id is not None or code_only):
+        raise click.UsageError("--attempt N takes the place of a program's ID, and shows what code there is by itself")
     with opened(db) as archive:
-        name, program = _chosen(archive, id, run)
+        if attempt is None:
+            name, program = _chosen(archive, id, run)
+            number = program.number
+        else:
+            name, number = archive.run(run).name, attempt
+            tried = archive.attempt(name, number)
         if code_only:
             emit_code(program.code, _first_path(program))
         elif as_json:
-            said = conversation(archive, name, program, prompt=prompt, replies=replies)
-            emit_json({**described(archive, name, program), **said})
+            said = showing.conversation(archive, name, number, prompt=prompt, replies=replies)
+            known = (
+                showing.described(archive, name, program)
+                if attempt is None
+                else showing.described_attempt(archive, name, tried)
+            )
+            emit_json({**known, **said})
         elif prompt or replies:
-            print_conversation(archive, name, program, prompt=prompt, replies=replies)
+            showing.print_conversation(archive, name, number, prompt=prompt, replies=replies)
+        elif attempt is None:
+            showing.print_program(archive, archive.run(name), program)
         else:
-            print_program(archive, archive.run(name), program)
+            showing.print_attempt(archive, name, tried)
 
 
 @click.command()
@@ -204,7 +223,7 @@ def search(text: tuple[str, ...], count: int, run: str | None, db: Path, as_json
 @database_option
 @json_option
 def failures(count: int, run: str | None, db: Path, as_json: bool) -> None:
-    """List the latest attempts that ended early or failed in the judge, and why."""
+    """List the latest attempts that ended early or failed in the judge, and why; `evolve show --attempt N` shows one."""
     with opened(db) as archive:
         info = archive.run(run)
         found = archive.failures(info.name, count)

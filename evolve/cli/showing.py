@@ -1,4 +1,4 @@
-"""How one program is shown: every fact of it as JSON, or a page of text."""
+"""How one program, or one attempt, is shown: every fact of it as JSON, or a page of text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from evolve.archive import Archive
     from evolve.archive.rows import Exchanged, Judged, RunInfo
-    from evolve.records import Program, Prompt
+    from evolve.records import Attempt, Program, Prompt, Sources
 
 
 def described(archive: Archive, run: str, program: Program) -> dict[str, Any]:
@@ -59,21 +59,60 @@ def print_program(archive: Archive, info: RunInfo, program: Program) -> None:
         *(("judged", _verdict(one)) for one in judged),
         ("kept", "  ".join(artifact.name for artifact in archive.artifacts(info.name, program.digest))),
     ]
-    for name, value in facts:
-        if value:
-            click.echo(f"{click.style(name.ljust(8), bold=True)} {value}")
+    _print_facts(facts)
     for name in ("feedback", "error", "output", "log"):
         for words in dict.fromkeys(str(getattr(one.evaluation, name)).strip() for one in judged):
             if words:
                 click.echo(f"\n{click.style(name, bold=True)}\n{words}")
-    for path, code in program.sources.items():
-        click.echo(f"\n{click.style(path, bold=True)}")
-        emit_code(code, path)
+    _print_files(program.sources)
 
 
-def conversation(archive: Archive, run: str, program: Program, *, prompt: bool, replies: bool) -> dict[str, Any]:
-    """Return what a model was asked for a program, and what it answered, each where it is wanted."""
-    calls = archive.conversation(run, program.number)
+def described_attempt(archive: Archive, run: str, attempt: Attempt) -> dict[str, Any]:
+    """Return all that is known of an attempt, whether it led to a program or not."""
+    asked = attempt.proposal
+    return {
+        "run": run,
+        "attempt": asked.number,
+        "arm": asked.arm,
+        "operator": asked.operator,
+        "island": asked.island,
+        "parent": asked.parent.id,
+        "inspirations": [other.id for other in asked.inspirations],
+        "program": None if attempt.program is None else attempt.program.id,
+        "stage": attempt.stage,
+        "reason": attempt.reason,
+        "evaluations": len(attempt.points),
+        "cost": _cost(archive.conversation(run, asked.number)),
+        "note": "" if attempt.draft is None else attempt.draft.note,
+        "files": None if attempt.draft is None else dict(attempt.draft.sources),
+    }
+
+
+def print_attempt(archive: Archive, run: str, attempt: Attempt) -> None:
+    """Print all that is known of an attempt for reading; of its program, where there is one, only the id."""
+    asked, draft = attempt.proposal, attempt.draft
+    calls = archive.conversation(run, asked.number)
+    ended = f"{attempt.stage}: {attempt.reason}" if attempt.stage else "not yet" if attempt.program is None else ""
+    _print_facts(
+        [
+            ("attempt", f"{asked.number} of run {run}"),
+            ("asked", f"arm {asked.arm}, operator {asked.operator}, island {asked.island}"),
+            ("parent", f"{asked.parent.id} (score {asked.parent.score!r})"),
+            ("shown", "  ".join(other.id for other in asked.inspirations)),
+            ("ended", ended),
+            ("program", "" if attempt.program is None else f"{attempt.program.id}: evolve show {attempt.program.id}"),
+            ("cost", _bill(calls)),
+            ("note", "" if draft is None else draft.note),
+            ("replies", f"evolve show --attempt {asked.number} --replies" if calls else ""),
+        ]
+    )
+    if draft is not None and attempt.program is None:
+        _print_files(draft.sources)
+
+
+def conversation(archive: Archive, run: str, number: int, *, prompt: bool, replies: bool) -> dict[str, Any]:
+    """Return what a model was asked for an attempt, and what it answered, each where it is wanted."""
+    calls = archive.conversation(run, number)
     said: dict[str, Any] = {}
     if prompt:
         said["prompt"] = _without(asdict(_asked(calls).prompt), "files") if calls else None
@@ -82,15 +121,16 @@ def conversation(archive: Archive, run: str, program: Program, *, prompt: bool, 
     return said
 
 
-def print_conversation(archive: Archive, run: str, program: Program, *, prompt: bool, replies: bool) -> None:
-    """Print what a model was asked for a program, and what it answered.
+def print_conversation(archive: Archive, run: str, number: int, *, prompt: bool, replies: bool) -> None:
+    """Print what a model was asked for an attempt, and what it answered.
 
     Raises:
         ArchiveError: if no model was asked.
     """
-    calls = archive.conversation(run, program.number)
+    calls = archive.conversation(run, number)
     if not calls:
-        raise ArchiveError(f"no model was asked for {program.id}: arm {program.arm} made it without one")
+        origin = f"attempt {number}" if number > 0 else "what the run started from"
+        raise ArchiveError(f"no model was asked for {origin} of run {run!r}")
     if prompt:
         _print_prompt(_asked(calls).prompt)
     for call in calls if replies else ():
@@ -102,6 +142,20 @@ def change(child: Program, parent: Program | None) -> float | None:
     if parent is None or child.score is None or parent.score is None:
         return None
     return child.score - parent.score
+
+
+def _print_facts(facts: Sequence[tuple[str, str]]) -> None:
+    """Print facts under their names, those that are there."""
+    for name, value in facts:
+        if value:
+            click.echo(f"{click.style(name.ljust(8), bold=True)} {value}")
+
+
+def _print_files(files: Sources) -> None:
+    """Print the files of a program."""
+    for path, code in files.items():
+        click.echo(f"\n{click.style(path, bold=True)}")
+        emit_code(code, path)
 
 
 def _evaluation(judged: Judged) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from evolve.archive import Archive
 from evolve.cli import main
-from evolve.records import Evaluation, Reply
+from evolve.records import Attempt, Evaluation, Reply
 from tests import archives
 
 Evolve = Callable[..., Result]
@@ -133,6 +133,37 @@ def test_show_prompt_and_replies(evolve: Evolve, db: Path) -> None:
     assert "prompt" not in parsed(evolve("show", ID, "--json"))
 
 
+def test_show_an_attempt_without_a_program(evolve: Evolve, db: Path) -> None:
+    with Archive(db) as archive:
+        (program,) = (p for p in archive.best(9) if p.number == 2)
+        failed = Attempt(archives.proposal(7, program), stage="draft", reason="no edit: SEARCH was not found")
+        archive.asked("sphere-1", failed.proposal)
+        archives.converse(archive, "sphere-1", 7)
+        archives.tell(archive, "sphere-1", failed)
+    assert "SEARCH was not found" in evolve("failures").stdout
+    shown = evolve("show", "--attempt", "7").stdout
+    for words in (
+        "7 of run sphere-1", "arm builtin/mutate, operator mutate", f"{program.id} (score 4.0)",
+        "draft: no edit: SEARCH was not found", "4 calls, 70 + 28 tokens", "evolve show --attempt 7 --replies",
+    ):  # fmt: skip
+        assert words in shown
+    assert "I wonder." in evolve("show", "--attempt", "7", "--replies").stdout
+    assert "Make it better." in evolve("show", "--attempt", "7", "--prompt").stdout
+    known = parsed(evolve("show", "--attempt", "7", "--json", "--replies"))
+    assert (known["attempt"], known["program"], known["stage"], known["files"]) == (7, None, "draft", None)
+    assert (known["arm"], known["operator"], known["parent"]) == ("builtin/mutate", "mutate", program.id)
+    assert (known["cost"]["dollars"], len(known["replies"])) == (0.375, 4)
+
+
+def test_show_attempts_of_every_end(evolve: Evolve) -> None:
+    refused = evolve("show", "--attempt", "4").stdout
+    assert "novelty: the same program as attempt 1" in refused
+    assert "def relu(x):" in refused
+    assert f"{ID}: evolve show {ID}" in evolve("show", "--attempt", "5").stdout
+    assert "not yet" in evolve("show", "--attempt", "6").stdout
+    assert parsed(evolve("show", "--attempt", "6", "--json"))["files"] == {"program.py": "x = 6\n"}
+
+
 def test_spend(evolve: Evolve, db: Path) -> None:
     assert "asked no model" in evolve("spend", "--by", "purpose").stdout
     with Archive(db) as archive:
@@ -209,7 +240,9 @@ def test_export(evolve: Evolve, tmp_path: Path) -> None:
         ("best --run nope", "has no run 'nope'; the latest are sphere-1"),
         ("show ffff", "no program in"),
         ("show ab", "too short"),
-        (f"show {ID} --prompt", "no model was asked"),
+        (f"show {ID} --prompt", "no model was asked for attempt 5"),
+        ("show --attempt 4 --replies", "no model was asked for attempt 4"),
+        ("show --attempt 99", "has no attempt 99"),
         ("diff " + archives.seed().id, "has no parent"),
         ("search !!", "no word"),
         ("export --to .", "not an empty folder"),
@@ -227,7 +260,7 @@ def test_what_fails_says_what_to_do(
 
 
 def test_usage_errors_exit_with_2(evolve: Evolve) -> None:
-    for words in ("best -n 0", "show --colour", "export", "diff"):
+    for words in ("best -n 0", "show --colour", f"show {ID} --attempt 1", "show --attempt 1 --code", "export", "diff"):
         assert evolve(*words.split()).exit_code == 2
 
 
