@@ -11,6 +11,7 @@ from evolve.archive.rows import (
     EVALUATION,
     ID_LENGTH,
     PROGRAM,
+    ArmState,
     Failure,
     Hit,
     Judged,
@@ -142,6 +143,11 @@ class Questions(Recall):
             "WHERE run = ? ORDER BY coalesce(dollars, 0) + coalesce(uncertain_dollars, 0) DESC, seconds DESC, arm"
         )
         return [Spend(*row) for row in self._all(sql, (self.run(run).name,))]
+
+    def arm_states(self, run: str | None = None) -> dict[str, tuple[ArmState, str]]:
+        """Return of each arm of a run whether it can be asked, and why not."""
+        rows = self._all("SELECT name, state, reason FROM arms WHERE run = ? ORDER BY name", (self.run(run).name,))
+        return {name: (state, reason) for name, state, reason in rows}
 
     def reply_spend(self, run: str | None = None) -> list[ReplySpend]:
         """Return what the calls of each arm of a run cost, by what they were for."""

@@ -249,17 +249,24 @@ def failures(count: int, run: str | None, db: Path, as_json: bool) -> None:
 @database_option
 @json_option
 def spend(by: str, run: str | None, db: Path, as_json: bool) -> None:
-    """List what each arm of a run cost; `uncertain` is the most that calls may have cost whose end nobody saw."""
-    from evolve.cli.spending import by_arm, by_purpose
+    """List what each arm of a run cost, and which rest or ended; `uncertain` is the most that calls may have cost whose end
+    nobody saw.
+    """
+    from evolve.cli.spending import by_arm, by_purpose, notes, with_states
 
     with opened(db) as archive:
         name = archive.run(run).name
+        states = archive.arm_states(name)
         if as_json:
-            emit_json([asdict(item) for item in (archive.spend(name) if by == "arm" else archive.reply_spend(name))])
-        elif by == "arm":
+            found = archive.spend(name) if by == "arm" else archive.reply_spend(name)
+            emit_json(with_states(found, states))
+            return
+        if by == "arm":
             emit_table(*by_arm(archive.spend(name)), f"run {name!r} has spent nothing yet")
         else:
             emit_table(*by_purpose(archive.reply_spend(name)), f"run {name!r} has asked no model")
+        for note in notes(states):
+            click.echo(note)
 
 
 @click.command()

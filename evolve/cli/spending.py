@@ -1,14 +1,15 @@
-"""The tables of what a run cost, each with a total."""
+"""The tables of what a run cost, each with a total, and which of its arms cannot be asked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from evolve.cli.listing import Cell, dollars
 
 if TYPE_CHECKING:
-    from evolve.archive.rows import ReplySpend, Spend
+    from evolve.archive.rows import ArmState, ReplySpend, Spend
 
 Table = tuple[Sequence[str], Sequence[Sequence[Cell]]]
 """The names of columns and the rows below them."""
@@ -47,6 +48,23 @@ def by_arm(found: Sequence[Spend]) -> Table:
 def by_purpose(found: Sequence[ReplySpend]) -> Table:
     """Return a row for each arm and what its calls were for."""
     return ("arm", "purpose", *PURPOSES), _rows(PURPOSES, [((item.arm, item.purpose), item) for item in found])
+
+
+def with_states(
+    found: Sequence[Spend] | Sequence[ReplySpend], states: Mapping[str, tuple[ArmState, str]]
+) -> list[dict[str, Any]]:
+    """Return what was found as plain values, each with the state of its arm and the reason; the seed is no arm."""
+    rows = []
+    for item in found:
+        state, reason = states.get(item.arm, (None, ""))
+        rows.append({**asdict(item), "state": state, "reason": reason})
+    return rows
+
+
+def notes(states: Mapping[str, tuple[ArmState, str]]) -> list[str]:
+    """Return a line for each arm that cannot be asked."""
+    words = {"resting": "rests", "ended": "has ended"}
+    return [f"{arm} {words[state]}: {reason}" for arm, (state, reason) in states.items() if state in words]
 
 
 def _rows(columns: Mapping[str, str], found: Sequence[tuple[tuple[str, ...], object]]) -> list[list[Cell]]:

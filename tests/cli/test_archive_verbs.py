@@ -182,6 +182,23 @@ def test_spend(evolve: Evolve, db: Path) -> None:
     assert (draft["purpose"], draft["dollars"], correct["uncertain_dollars"]) == ("draft", 0.25, 0.5)
 
 
+def test_spend_says_which_arms_cannot_be_asked(evolve: Evolve, db: Path) -> None:
+    before = evolve("spend").stdout
+    with Archive(db) as archive:
+        archive.resume_run("sphere-1", {}, {"builtin/mutate": {}, "builtin/tune": {}, "ready": {}})
+        archive.arm_state("sphere-1", "builtin/mutate", "ended", "401: the key was refused")
+        archive.arm_state("sphere-1", "builtin/tune", "resting", "503 busy")
+    lines = ["builtin/mutate has ended: 401: the key was refused", "builtin/tune rests: 503 busy"]
+    assert evolve("spend").stdout.splitlines() == before.splitlines() + lines
+    assert evolve("spend", "--by", "purpose").stdout.splitlines()[-2:] == lines
+    rows = {row["arm"]: (row["state"], row["reason"]) for row in parsed(evolve("spend", "--json"))}
+    assert rows == {
+        "builtin/mutate": ("ended", "401: the key was refused"),
+        "builtin/tune": ("resting", "503 busy"),
+        "seed": (None, ""),
+    }
+
+
 def test_a_price_that_is_unknown_is_said(evolve: Evolve, db: Path) -> None:
     with Archive(db) as archive:
         unpriced = replace(archives.call(5), dollars=None)
