@@ -5,6 +5,7 @@ from __future__ import annotations
 from evolve import wording
 from evolve.operators import forms
 from evolve.patch import PatchError, apply_edits, apply_rewrite, describe
+from evolve.patch.fences import fence
 from evolve.prompt import Form, Prompts
 from evolve.records import Background, Draft, Program, Proposal, Reply, Sources, Task
 from evolve.seams import Exchange, Stop
@@ -55,12 +56,13 @@ def _child(reply: Reply, form: Form, parent: Program, task: Task) -> Draft:
 
 
 def _sources(reply: Reply, form: Form, parent: Program, task: Task) -> Sources:
-    cut = reply.finish == "length"
     text = forms.closed(reply.text, form) if reply.finish == "stop" else reply.text
-    apply = apply_edits if form.kind == "edits" else apply_rewrite
-    try:
-        return apply(parent.sources, text, task.language, cut=cut)
-    except PatchError:
-        if cut:  # whatever else is wrong with it comes of that
-            raise PatchError("it was cut off at the limit of tokens; write less") from None
-        raise
+    if form.kind == "edits":
+        return apply_edits(parent.sources, text, task.language, cut=reply.finish == "length")
+    return apply_rewrite(parent.sources, text, task.language, cut=reply.finish != "stop" and not _closed(reply))
+
+
+def _closed(reply: Reply) -> bool:
+    """Whether a reply ends with a closed fence, though its service does not say whether it was cut off."""
+    last = fence(reply.text.rstrip().rpartition("\n")[2])
+    return reply.finish == "other" and last is not None and last.bare

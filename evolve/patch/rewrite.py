@@ -54,7 +54,7 @@ def apply_rewrite(parent: Sources, text: str, language: str, *, cut: bool = Fals
         parent: gives everything that is frozen, and the files that the reply does not name.
         text: the whole reply.
         language: of the program; Python must compile.
-        cut: whether the reply hit the token limit.
+        cut: whether the reply hit the token limit, or may have.
 
     Raises:
         PatchError: if the code cannot be told for certain, is cut off, or cannot be a child of the parent.
@@ -255,6 +255,11 @@ class _Reading:
         missing = frozenset[str]().union(
             *(self.names[code.path] - defined(code.lines, self.language) for code in chosen if code.path)
         )
+        if not self.cut and missing and self.language == "python" and any(not code.closed for code in chosen):
+            gone = ", ".join(sorted(missing))
+            raise PatchError(
+                f"the code fence is never closed and {gone} is missing; write the whole program and close it"
+            )
         other = [line for code in found if code not in chosen for line in code.lines]
         if missing and any(defined([line], self.language) & missing for line in other):
             raise PatchError(f"part of the program stands in another code fence; {_LONGER}")
@@ -266,4 +271,7 @@ class _Reading:
 
 
 def _cut_off() -> PatchError:
-    return PatchError("the reply was cut off at the token limit: reply again with a shorter program and fewer words")
+    return PatchError(
+        "the reply was cut off, or does not show where its code ends: reply again with a shorter program and fewer words, and "
+        "close its code fence"
+    )

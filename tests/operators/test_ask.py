@@ -180,9 +180,10 @@ def test_a_file_without_marks_is_rewritten_whole(tmp_path: Path) -> None:
 
 def test_a_fence_in_the_code_makes_a_longer_one(tmp_path: Path) -> None:
     task = prompts.task(tmp_path / "plain", {"initial.py": f"TEXT = '''\n```\nx\n```\n'''\n{PLAIN}"})
-    asked, draft = follow(write(task, "full"), "````python\nTEXT = '''\n```\ny\n```\n'''\n")
+    text = f"TEXT = '''\n```\ny\n```\n'''\n{PLAIN}"
+    asked, draft = follow(write(task, "full"), f"````python\n{text}")
     assert (asked[0].begin, asked[0].stop) == ("````python\n", ("\n````\n",))
-    assert draft.sources == {"initial.py": "TEXT = '''\n```\ny\n```\n'''\n"}
+    assert draft.sources == {"initial.py": text}
     assert "opens with ````python and closes with ````." in asked[0].messages[0].text
 
 
@@ -265,6 +266,37 @@ def test_a_reply_that_was_cut_off_is_never_a_child(task: Task, name: str, text: 
 def test_a_rewrite_cut_off_after_its_end_is_whole(task: Task) -> None:
     _, draft = follow(write(task, "full"), Reply(REWRITE + "\nThis program is better beca", "length"))
     assert draft.sources == {"initial.py": CHILD["full"]}
+
+
+@pytest.mark.parametrize("form", ["marked", "plain"])
+def test_where_the_service_does_not_say_how_it_ended_code_must_be_closed(tmp_path: Path, form: str) -> None:
+    source = {"marked": MARKED, "plain": PLAIN}[form]
+    code = {"marked": BLOCK + "# EVOLVE-BLOCK-END\n", "plain": "def predict(x):\n    return x\n"}[form]
+    task = prompts.task(tmp_path / form, {"initial.py": source}, minimize=form == "plain")
+    whole = f"Idea: other\n\n```python\n{code}```\n"
+    open_one = Reply(whole.removesuffix("```\n"), "other")
+    asked, draft = follow(write(task, "full"), open_one, Reply(whole, "other"))
+    assert "does not show where its code ends" in asked[1].messages[-1].text
+    assert draft.sources["initial.py"] != source
+    _, draft = follow(write(task, "full"), Reply(f"{whole}\nThat is all.", "other"))
+    assert draft.sources["initial.py"] != source
+
+
+def test_edits_are_closed_in_themselves(task: Task) -> None:
+    _, draft = follow(write(task, "diff"), Reply(EDIT, "other"))
+    assert draft.sources == {"initial.py": CHILD["diff"]}
+    cut = Reply(EDIT.partition(">>>>>>>")[0], "other")
+    assert stopped(write(task, "diff"), cut, cut)
+
+
+def test_an_open_fence_without_all_of_the_program_is_no_child(tmp_path: Path) -> None:
+    task = prompts.task(tmp_path / "two", {"initial.py": "def a():\n    return 1\n\n\ndef b():\n    return 2\n"})
+    text = "```python\ndef a(): return 3"
+    reason = stopped(write(task, "full"), text, text)
+    assert "b is missing" in reason
+    assert "cut off" in stopped(write(task, "full"), *[Reply(text, "other")] * 2)
+    _, draft = follow(write(task, "full"), f"{text}\n```")
+    assert draft.sources == {"initial.py": "def a(): return 3\n"}
 
 
 def test_cross_shows_a_second_program(task: Task) -> None:
