@@ -8,8 +8,10 @@ import sys
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 
+from evolve.cli import main
 from evolve.config import Config, parse
 from tests import readme
 
@@ -70,3 +72,20 @@ def test_every_command_shown_exists() -> None:
     shown = {match for block in readme.blocks("bash") for match in re.findall(r"^evolve (\w+)", block, re.MULTILINE)}
     assert shown
     assert shown <= set(VERBS)
+
+
+def test_every_option_shown_exists() -> None:
+    context = click.Context(main)
+    for block in readme.blocks("bash"):
+        for verb, words in re.findall(r"^evolve (\w+)([^#\n]*)", block, re.MULTILINE):
+            command = main.get_command(context, verb)
+            assert command is not None
+            known = {option for parameter in command.params for option in parameter.opts}
+            assert set(re.findall(r"(--[\w-]+)", words)) <= known, verb
+
+
+@pytest.mark.parametrize(
+    "words", ["--attempt", "is not jailed", "~/.config/evolve/prompts/", "`uncertain`", "[models]"]
+)
+def test_what_a_user_must_know_of_models_is_said(words: str) -> None:
+    assert words in readme.README.read_text(encoding="utf-8").split("## Models")[1].split("\n## ")[0]
