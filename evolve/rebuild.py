@@ -55,12 +55,11 @@ def priors(earlier: Iterable[ArmHistory], worth: float) -> Priors:
     return scaled(known, worth)
 
 
-def recount(loop: Loop, asks: Iterable[Asked]) -> None:
-    """Bring a fresh ``loop`` to what its run had learnt after ``asks`` and all that its archive was told."""
-    archive, run = loop.archive, loop.run
-    for program, _ in archive.seeds(run):
+def recount(loop: Loop, asks: Iterable[Asked], tells: Iterable[Attempt]) -> None:
+    """Bring a fresh ``loop`` to what its run had learnt after ``asks`` and ``tells``."""
+    for program, _ in loop.archive.seeds(loop.run):
         loop.state.count_seed(program)
-    for event in events(asks, archive.history(run)):
+    for event in events(asks, tells):
         if isinstance(event, Asked):
             loop.state.count_ask(event)
         elif isinstance(event, Attempt):
@@ -79,7 +78,7 @@ def rebuild(loop: Loop) -> int:
         ConfigError: if the budget has become too small for what is under way, or its arm is gone.
     """
     archive, run = loop.archive, loop.run
-    recount(loop, archive.asks(run))
+    recount(loop, archive.asks(run), archive.history(run))
     lost = archive.abandon(run)
     pending = archive.pending(run)
     loop.budget.evaluations = archive.counted(run)

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from evolve.archive import Archive, RunInfo, Sitting
 from evolve.arms import build
 from evolve.config import BudgetConfig, Config
+from evolve.errors import ArchiveError
 from evolve.flight import Flight
 from evolve.loop import Loop
 from evolve.rebuild import earlier_runs, events, priors, recount
@@ -78,6 +79,7 @@ class Again:
         self._archive, self._run, self._seed, self._copy, self._task = archive, info.name, info.seed, copy, task
         self._flights: dict[int, Flight] = {}
         self._differences: list[str] = []
+        self._attempts = self._evaluations = 0
 
     def follow(self) -> Replayed:
         """Follow the recorded order to its end."""
@@ -85,18 +87,27 @@ class Again:
         told = (archive.attempt(run, light.proposal.number) for light in archive.history(run))
         first, *resumes = archive.sittings(run)
         self._sit(first)
-        attempts = evaluations = 0
-        for event in events(archive.asks(run), told, archive.drafts(run)):
-            while resumes and _after(event, attempts, resumes[0]):
-                self._sit(resumes.pop(0))
-            if isinstance(event, Asked):
-                self._ask(archive.attempt(run, event.number))
-            elif isinstance(event, int):
-                self._draft(archive.attempt(run, event))
-            else:
-                attempts, evaluations = attempts + 1, evaluations + len(event.points)
-                self._tell(event)
-        return Replayed(attempts, evaluations, tuple(self._differences))
+        try:
+            for event in events(archive.asks(run), told, archive.drafts(run)):
+                while resumes and _after(event, self._attempts, resumes[0]):
+                    self._sit(resumes.pop(0))
+                self._lead(event)
+        except ArchiveError:
+            if not self._differences:
+                raise
+            self._differences.append("what follows builds on programs that did not come out again")
+        return Replayed(self._attempts, self._evaluations, tuple(self._differences))
+
+    def _lead(self, event: Asked | int | Attempt) -> None:
+        """Do once more what happened."""
+        archive, run = self._archive, self._run
+        if isinstance(event, Asked):
+            self._ask(archive.attempt(run, event.number))
+        elif isinstance(event, int):
+            self._draft(archive.attempt(run, event))
+        else:
+            self._attempts, self._evaluations = self._attempts + 1, self._evaluations + len(event.points)
+            self._tell(event)
 
     def _sit(self, sitting: Sitting) -> None:
         """Begin the run, or go on with it as a resume does: with the settings it had from here on."""
@@ -106,7 +117,8 @@ class Again:
         self._loop = Loop(
             self._task, self._copy, self._run, config, NoExecutor(), seed=self._seed, arms=arms, priors=known
         )
-        recount(self._loop, takewhile(lambda ask: ask.number <= sitting.asked, self._archive.asks(self._run)))
+        asks = takewhile(lambda ask: ask.number <= sitting.asked, self._archive.asks(self._run))
+        recount(self._loop, asks, islice(self._archive.history(self._run), sitting.told))
         self._flights = {number: self._loop.flight(flight.attempt) for number, flight in self._flights.items()}
 
     def _ask(self, then: Attempt) -> None:
