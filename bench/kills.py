@@ -316,7 +316,7 @@ class Killed:
         pending = self._one("SELECT count(*) FROM attempts WHERE state <> 'told'")
         ((found.reason, state),) = self._all("SELECT reason, state FROM runs")
         found.expect(state == "done", f"the run is {state}")
-        capped = found.reason == f"{self.usd:g} dollars"
+        capped = found.reason.startswith(f"{self.usd:g} dollars")
         found.expect(capped or found.evaluations == self.evaluations, f"{found.evaluations} evaluations were made")
         found.expect(capped or pending == 0, f"{pending} attempts are not told")
         repeated = found.judged - found.evaluations - 1

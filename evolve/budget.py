@@ -102,11 +102,11 @@ class Budget:
         )
 
     def short(self, dollars: float | None) -> str:
-        """Return which cap it is that does not pay for a call of so many dollars."""
-        usd = self.limits.usd
+        """Return which cap it is that does not pay for a call of so many dollars, and what is left of it."""
+        usd, tokens = self.limits.usd, self.limits.tokens
         if usd is not None and (dollars is None or self.dollars + dollars > usd):
-            return f"{usd:g} dollars"
-        return f"{self.limits.tokens} tokens"
+            return f"{usd:g} dollars: what is left ({usd - self.dollars:.3g}) does not pay for another call"
+        return f"{tokens} tokens: what is left ({(tokens or 0) - self.tokens}) does not pay for another call"
 
     def settle(self, held: tuple[float, int], cost: tuple[float, int]) -> None:
         """Turn what was held for a call, dollars and tokens, into what it cost."""

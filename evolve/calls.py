@@ -18,8 +18,8 @@ from evolve.archive import Archive, request_hash
 from evolve.arms import Arm
 from evolve.budget import Budget
 from evolve.config import Config
-from evolve.pace import Pace
-from evolve.pricing import most
+from evolve.pace import LONGEST_REST, Pace
+from evolve.pricing import about, most
 from evolve.records import Attempt, Call, Prompt, Reply
 from evolve.seams import CallFailed, Stop
 
@@ -158,7 +158,8 @@ class Calls:
             return Stop("draft", f"{call.arm} has ended: {pace.ended}")
         if pace.rests(now) and self._others(now):
             return Stop("draft", f"{call.arm} rests, and others can be asked: {pace.resting}")
-        wait = pace.wait(now, call.tokens)
+        tokens = self._about(call)
+        wait = pace.wait(now, tokens)
         waiting.due = max(waiting.due, now + (wait or 0.0))
         waiting.blocked = waiting.due <= now and (wait is None or self.under_way >= self._workers)
         if waiting.blocked or waiting.due > now:
@@ -167,7 +168,7 @@ class Calls:
             self._archive.opened(self._run, call)
             self._opened.append(waiting)
             self.under_way += 1
-            pace.sent(now, call.tokens)
+            pace.sent(now, tokens)
         elif self.under_way and self._budget.affords(call.dollars, call.tokens):
             waiting.blocked = True  # what calls under way do not use is set free when they return
             self._queue.append(waiting)
@@ -176,6 +177,11 @@ class Calls:
             self._end(call.arm, f"what is left of the budget does not pay for another call ({_price(call)})")
             return Stop("draft", f"{call.arm} has ended: {pace.ended}")
         return None
+
+    def _about(self, call: Call) -> int:
+        """Return about how many tokens a service counts for a call; what is reserved is a bound, several times as many."""
+        longest = self._clients[call.arm].max_tokens
+        return about(call.prompt) + longest if longest else 0
 
     def _others(self, now: float) -> bool:
         """Whether another arm could make the attempt of one that rests."""
@@ -268,16 +274,18 @@ class Calls:
         if failure.permanent:
             self._end(call.arm, failure.reason)
             return Stop("draft", failure.reason)
-        rest = pace.failed(now, failure.reason, failure.retry_after or 0.0)
+        asked = failure.retry_after or 0.0
+        rest = pace.failed(now, failure.reason, asked)
         if rest:
-            self._say(f"{call.arm} rests for {round(rest, 2):g} s: {failure.reason}")
+            longer = f" (it asked for {asked:g} s)" if asked > LONGEST_REST else ""
+            self._say(f"{call.arm} rests for {round(rest, 2):g} s{longer}: {failure.reason}")
             self._archive.arm_state(self._run, call.arm, "resting", failure.reason)
         made = call.tries + 1
         if made >= waiting.tries:
             return Stop("draft", f"no reply after {self._llm.tries} tries: {failure.reason}")
         before = self._llm.tries - (waiting.tries - made) - 1
         wait = self._llm.rest * min(BACK_OFF * 2.0**before, 1.0) * self._random.uniform(0.5, 1.5)
-        due = now + max(wait, failure.retry_after or 0.0)
+        due = now + max(wait, min(asked, LONGEST_REST))
         parameters = self._clients[call.arm].parameters(call.prompt)  # a refusal may have changed what is sent
         again = Waiting(waiting.attempt, replace(call, tries=made, parameters=parameters), waiting.tries, due)
         self._queue.append(again)

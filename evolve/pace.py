@@ -9,6 +9,7 @@ from evolve.config import ModelConfig
 
 MINUTE = 60.0
 LONGEST_REST = 1800.0
+"""No rest is longer, whatever a service asks for: it may have forgotten by then, or mistaken itself."""
 
 
 @dataclass(slots=True)
@@ -89,6 +90,7 @@ class Pace:
             The seconds that the arm rests from now on, 0 if it does not: after failing again and again, or where the service
             asked for as long as a rest.
         """
+        asked = min(asked, LONGEST_REST)
         before, self.until = self.until, max(self.until, now + asked)
         self._failed += now >= before  # not what was sent before a rest and fails during it
         if asked >= self.rest:

@@ -74,7 +74,13 @@ def test_a_service_that_asks_to_wait_again_and_again_makes_the_arm_rest() -> Non
 
 def test_a_wait_as_long_as_a_rest_is_one() -> None:
     one = pace()
-    assert one.failed(0.0, "quota", 3600.0) == 3600.0
-    assert one.failed(1.0, "quota", 3000.0) == 0.0, "it rests for longer than that anyway"
-    assert (one.rests(3599.0), one.rests(3601.0)) == (True, False)
+    assert one.failed(0.0, "quota", 900.0) == 900.0
+    assert one.failed(1.0, "quota", 800.0) == 0.0, "it rests for longer than that anyway"
+    assert (one.rests(899.0), one.rests(901.0)) == (True, False)
     assert one.succeeded()
+
+
+def test_no_rest_is_longer_than_half_an_hour_whatever_a_service_asks_for() -> None:
+    one = pace()
+    assert one.failed(0.0, "quota", 86400.0) == LONGEST_REST
+    assert (one.barred(LONGEST_REST - 1), one.barred(LONGEST_REST + 1)) == (True, False)

@@ -15,7 +15,7 @@ from evolve.arms import Arm
 from evolve.budget import Budget
 from evolve.calls import Calls
 from evolve.config import BudgetConfig, Config, LlmConfig, ModelConfig
-from evolve.pricing import Price
+from evolve.pricing import Price, about
 from evolve.records import Attempt, Message, Metric, Prompt, Reply
 from evolve.seams import CallFailed, Stop
 from tests.archives import begin, proposal, seed
@@ -184,7 +184,7 @@ def test_a_call_waits_for_money_only_while_some_may_come_back(archive: Archive) 
     desk.calls.collect()
     ((_, stop),) = desk.send()
     assert isinstance(stop, Stop)
-    assert desk.calls.broke == "0.15 dollars"
+    assert desk.calls.broke == "0.15 dollars: what is left (0.05) does not pay for another call"
 
     desk = Desk(archive, config(usd=0.1), m=Scripted(Reply("a")))
     desk.budget.held_dollars = 1e-12  # what rounding may leave
@@ -204,7 +204,7 @@ def test_attempts_of_an_arm_that_rests_wait_unless_another_can_be_asked(archive:
     assert desk.calls.barred() == ("m", "n")
     assert desk.calls.ended() == ""
     assert desk.send() == [], "no other arm: it waits"
-    assert any("m rests for 3600 s: quota" in notice for notice in desk.notices)
+    assert any("m rests for 1800 s (it asked for 3600 s): quota" in notice for notice in desk.notices)
     desk.calls.paces["n"].ended = ""
     ((whose, stop),) = desk.send()
     assert whose is mine
@@ -220,4 +220,15 @@ def test_limits_of_a_model_hold_beside_those_of_the_run(archive: Archive) -> Non
     desk.send()
     assert desk.calls.under_way == 2
     assert [attempt.proposal.number for attempt in desk.calls.drop()] == [3]
+    desk.returned(2)
+
+
+def test_tokens_in_a_minute_are_those_that_a_service_counts_about(archive: Archive) -> None:
+    desk = Desk(archive, config(), m=Scripted(*[Reply("a")] * 2))
+    desk.calls.paces["m"].model = ModelConfig(tokens_per_minute=2 * (100 + about(PROMPT)))
+    for number in (1, 2, 3):
+        desk.ask(number)
+    desk.send()
+    assert desk.calls.under_way == 2
+    desk.calls.drop()
     desk.returned(2)

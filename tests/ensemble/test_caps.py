@@ -67,7 +67,7 @@ def test_the_bill_of_sixteen_workers_is_at_most_the_cap(launch: Launch, tmp_path
             {"m": settings}, usd=usd, evaluations=None, workers=16, settings={"llm": {"rest": REST}}, seed=seed
         )
         assert server.bill <= usd
-        assert done.reason == f"{usd:g} dollars"
+        assert done.reason.startswith(f"{usd:g} dollars: what is left")
         with Archive(tmp_path / "a.db", create=False) as archive:
             dollars, _ = archive.spent(done.name)
         assert server.bill <= dollars + 1e-12
@@ -85,7 +85,7 @@ def test_the_tokens_of_sixteen_workers_are_at_most_the_cap(launch: Launch, tmp_p
             {"m": settings}, tokens=cap, evaluations=None, workers=16, settings={"llm": {"rest": REST}}, seed=seed
         )
         assert server.tokens <= cap
-        assert done.reason == f"{cap} tokens"
+        assert done.reason.startswith(f"{cap} tokens: what is left")
         with Archive(tmp_path / "a.db", create=False) as archive:
             _, tokens = archive.spent(done.name)
         assert server.tokens <= tokens <= cap

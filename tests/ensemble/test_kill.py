@@ -21,5 +21,5 @@ def test_kills_lose_what_was_under_way_and_nothing_else(tmp_path: Path) -> None:
 def test_calls_that_were_cut_off_count_against_a_dollar_cap(tmp_path: Path) -> None:
     found = Killed(tmp_path, kills=1, evaluations=1000, usd=0.05, seed=5)()
     assert found.wrong == []
-    assert found.reason == "0.05 dollars"
+    assert found.reason.startswith("0.05 dollars: what is left")
     assert found.bill <= found.ledger <= 0.05

@@ -112,7 +112,7 @@ def test_a_price_that_is_unknown_and_a_cap_without_models_are_usage_errors(launc
 def test_a_dollar_cap_ends_the_run_and_is_never_exceeded(launch: Launch) -> None:
     with ScriptedServer(Staircase.model(0.5), price=(1.0, 2.0)) as server:
         done = launch({"m": model(server.url)}, usd=0.05, evaluations=None)
-        assert done.reason == "0.05 dollars"
+        assert done.reason.startswith("0.05 dollars: what is left")
         assert 0.03 < server.bill <= 0.05
 
 
