@@ -70,6 +70,7 @@ class CompatibleClient:
         sent = self.parameters(prompt)
         begun = sent.pop("begin", None) is not None
         began = time.monotonic()
+        refusal: Reply | CallFailed | None = None
         try:
             response = self._connect().chat.completions.with_raw_response.create(
                 model=sent.pop("model"),
@@ -77,9 +78,13 @@ class CompatibleClient:
                 extra_body=sent,
             )
         except openai.APIStatusError as error:
-            return self._refused(error, begun, time.monotonic() - began)
+            refusal = self._refused(error, begun, time.monotonic() - began)
         except openai.APIConnectionError as error:
             raise self._broken(error.__cause__ or error, time.monotonic() - began) from None
+        if isinstance(refusal, CallFailed):
+            raise refusal  # out here, since the library's own error, which a traceback would show, may repeat the key
+        if refusal is not None:
+            return refusal
         data = read_body(response.http_response.content)
         seconds = time.monotonic() - began
         return read_completion(data, prompt, self._config.max_tokens, begun=begun, seconds=seconds)
@@ -91,12 +96,9 @@ class CompatibleClient:
                 self._service = _service(self._address.url, self._key, self._config.timeout, self._address.official)
             return self._service
 
-    def _refused(self, error: openai.APIStatusError, begun: bool, seconds: float) -> Reply:
-        """Return what a refusal of the prompt's content means; where it is the beginning that is refused, there will be none
-        from now on.
-
-        Raises:
-            CallFailed: for any other refusal.
+    def _refused(self, error: openai.APIStatusError, begun: bool, seconds: float) -> Reply | CallFailed:
+        """Return what a status that is an error means: a reply where the prompt's content is refused, else a failure; where it
+        is the beginning that is refused, there will be none from now on.
         """
         said = error_words(error.body) if error.body else words(error.response.text)
         if reply := refused(error.status_code, error.body, said, seconds):
@@ -109,7 +111,7 @@ class CompatibleClient:
                 self._prefill = False
                 failed.reason += "; asked without the beginning of the reply from now on"
                 failed.permanent, failed.retry_after = False, 0.0
-        raise failed from None
+        return failed
 
     def _broken(self, cause: BaseException, seconds: float) -> CallFailed:
         """Return what a connection that failed means: once the request is out, the service may charge for it."""
