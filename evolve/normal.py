@@ -50,13 +50,22 @@ def parse(text: str) -> ast.Module | None:
 
 def compiles(text: str) -> bool:
     """Return whether ``text`` is a Python module that could be imported as far as the compiler can tell."""
+    return not fault(text)
+
+
+def fault(text: str) -> str:
+    """Return why Python source does not compile, with the line; an empty string where it does."""
     with _PARSING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             compile(text, "program", "exec", dont_inherit=True)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return False
-    return True
+        except SyntaxError as problem:
+            line = f"line {problem.lineno}: " if problem.lineno else ""
+            told = (problem.text or "").strip()
+            return f"{line}{problem.msg}" + (f" in `{told if len(told) <= 80 else told[:79] + '…'}`" if told else "")
+        except (ValueError, RecursionError, MemoryError) as problem:
+            return str(problem) or type(problem).__name__
+    return ""
 
 
 def digest(sources: Sources, language: str) -> str:

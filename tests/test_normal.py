@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evolve import normal
 from evolve.normal import digest, normal_form, shingles, similarity
 
 PROGRAM = '''\
@@ -159,3 +160,12 @@ def test_shingles_keep_numbers_and_drop_comments() -> None:
     assert similarity(shingles(a), shingles({"p.py": "nothing alike"})) == 0.0
     assert similarity(frozenset(), frozenset()) == 1.0
     assert shingles({"p.c": "x = 1; // no\n/* no */ y = 2;"}, "c", 3) == shingles({"p.c": "x = 1; y = 2;"}, "c", 3)
+
+
+def test_why_python_does_not_compile() -> None:
+    assert normal.fault("x = 1\n") == ""
+    assert normal.fault("x = 1\ny = (\n").startswith("line 2: ")
+    assert normal.fault("def f():\n    return " + "1 " * 100).endswith("…`")
+    assert normal.fault("x = '\0'")
+    assert normal.fault("\ud800")
+    assert normal.compiles("x = '\\d'"), "what only warns compiles, and nobody is warned"

@@ -8,7 +8,6 @@ a string of the program.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -161,18 +160,5 @@ def python(path: str, language: str) -> bool:
 
 
 def fault(text: str) -> str:
-    """Return why Python source does not compile, with the line; an empty string where it does."""
-    text = text.removeprefix(BOM)
-    if normal.compiles(text):
-        return ""
-    # The lock is the one under which all sources are compiled: filters of warnings belong to the whole process.
-    with normal._PARSING, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            compile(text, "program", "exec", dont_inherit=True)
-        except SyntaxError as problem:
-            line = f"line {problem.lineno}: " if problem.lineno else ""
-            return f"{line}{problem.msg}" + (f" in {shown(problem.text)}" if problem.text else "")
-        except (ValueError, RecursionError, MemoryError) as problem:
-            return str(problem) or type(problem).__name__
-    return ""
+    """Return why the Python source of a file does not compile, with the line; an empty string where it does."""
+    return normal.fault(text.removeprefix(BOM))
