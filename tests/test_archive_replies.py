@@ -94,7 +94,6 @@ class TestRoundTrip:
         kept = replace(reply, text=clean(reply.text), reasoning=clean(reply.reasoning))
         (answered,) = archive.conversation(run, 6)
         assert (answered.state, answered.reply, answered.dollars) == ("done", kept, reply.dollars)
-        assert archive.replies_of(run, 6) == {0: kept}
         assert archive.recorded_reply(run, request_hash(prompt, parameters), 0) == kept
         assert archive.recorded_reply(run, request_hash(prompt, parameters), 1) is None
         assert archive.spent(run) == (reply.dollars or 0.0, tokens)
@@ -136,7 +135,7 @@ class TestRoundTrip:
         assert [(c.turn, c.tries, c.state) for c in archive.conversation(run, 6)] == [
             (0, 0, "uncertain"), (0, 1, "done"), (1, 0, "open"),
         ]  # fmt: skip
-        assert archive.replies_of(run, 6) == {0: Reply("two")}
+        assert archive.conversation(run, 6)[1].reply == Reply("two")
         assert archive._one("SELECT count(*) FROM prompts") == (1,)
 
     def test_equal_requests_are_answered_in_turn(self, archive: Archive) -> None:
@@ -498,7 +497,6 @@ class TestSpeed:
         archive.abandon(run)
         archive.spent(run)
         archive.conversation(run, 6)
-        archive.replies_of(run, 6)
         archive.recorded_reply(run, "0" * 64, 3)
         archive.background(run, replace(archives.proposal(7, parent), told=5))
         archive.spend(run)

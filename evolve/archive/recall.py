@@ -166,11 +166,6 @@ class Recall(Database):
         numbers = self._all("SELECT number FROM attempts WHERE run = ? AND state <> 'told' ORDER BY number", (run,))
         return [self.attempt(run, number) for (number,) in numbers]
 
-    def recorded(self, run: str) -> Iterator[Attempt]:
-        """Yield all attempts of ``run`` by number, whole."""
-        for (number,) in self._all("SELECT number FROM attempts WHERE run = ? ORDER BY number", (run,)):
-            yield self.attempt(run, number)
-
     def attempt(self, run: str, number: int) -> Attempt:
         """Return one attempt, whole: every source, every evaluation with its texts and artifacts.
 

@@ -163,15 +163,6 @@ class Replies(Database):
         )
         return [_exchanged(row) for row in rows]
 
-    def replies_of(self, run: str, number: int) -> dict[int, Reply]:
-        """Return the replies to an attempt by their turn."""
-        rows = self._all(
-            f"SELECT r.turn, {REPLY} FROM replies AS r "
-            "WHERE r.run = ? AND r.attempt = ? AND r.state = 'done' ORDER BY r.turn, r.tries",
-            (run, number),
-        )
-        return {turn: Reply(*columns) for turn, *columns in rows}
-
     def answered(self, run: str, request: str) -> int:
         """Return how many replies ``run`` has to requests equal to ``request``."""
         sql = "SELECT count(*) FROM replies WHERE run = ? AND request = ? AND state = 'done'"
