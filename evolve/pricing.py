@@ -28,7 +28,7 @@ _PARTS = (
 )
 """What litellm's list calls the price of a token of prompt, of reply, of thought, and of a prompt that was seen before."""
 BYTES_PER_TOKEN = 3.6
-"""Of code and English, about."""
+"""What a token of code and English takes, about: for an estimate that needs no tokeniser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,13 @@ def most(prompt: Prompt, max_tokens: int, price: Price | None) -> tuple[float | 
 
 
 def about(prompt: Prompt) -> int:
-    """Return about how many tokens a prompt has: for people, not for the ledger."""
-    return round(_bytes(prompt) / BYTES_PER_TOKEN) + 4 * len(prompt.messages)
+    """Return about how many tokens a prompt has: for people and for rates, not for the ledger."""
+    return sum(tokens(text) for text in _texts(prompt)) + 4 * len(prompt.messages)
+
+
+def tokens(text: str) -> int:
+    """Return about how many tokens ``text`` has."""
+    return int(len(text.encode("utf-8", "replace")) / BYTES_PER_TOKEN) + 1
 
 
 def known(name: str, config: ModelConfig, longest: float = math.inf) -> Price | None:
@@ -141,8 +146,9 @@ def _dearest(entry: Mapping[str, Any], part: str, longest: float) -> float | Non
 
 def longest(prompt: Prompt) -> int:
     """Return more tokens than a prompt can have: a service that counts more is not believed."""
-    return _bytes(prompt) + PER_MESSAGE * (len(prompt.messages) + bool(prompt.begin)) + PER_PROMPT
+    size = sum(len(text.encode("utf-8", "replace")) for text in _texts(prompt))
+    return size + PER_MESSAGE * (len(prompt.messages) + bool(prompt.begin)) + PER_PROMPT
 
 
-def _bytes(prompt: Prompt) -> int:
-    return sum(len(text.encode("utf-8", "replace")) for text in (prompt.begin, *(m.text for m in prompt.messages)))
+def _texts(prompt: Prompt) -> list[str]:
+    return [prompt.begin, *(message.text for message in prompt.messages)]

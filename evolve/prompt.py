@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from evolve import blocks, wording
 from evolve.errors import ConfigError, TaskError
 from evolve.material import LEAST, File, Material, Measured, Note, Shown
+from evolve.pricing import BYTES_PER_TOKEN, tokens
 from evolve.records import Background, Evaluation, Message, Metric, Program, Prompt, Proposal, Reply, Task, Tried
 from evolve.resources import folder
 from evolve.seams import Stop
@@ -28,8 +29,6 @@ from evolve.task import LANGUAGES
 Kind = Literal["edits", "rewrite", "folder"]
 NAMES = ("diff", "full", "cross", "fix", "command")
 """The templates of a user's message; ``system`` stands before each, ``correct`` after a reply that cannot be used."""
-BYTES_PER_TOKEN = 3.6
-"""What a token of code and English takes, for an estimate that needs no tokeniser."""
 KNOWLEDGE_SHARE = 0.25
 """The share of the budget that a task's notes may take."""
 REPLY_SHARE = 0.25
@@ -50,11 +49,6 @@ class Form:
     begin: str = ""
     stop: tuple[str, ...] = ()
     focus: str = ""
-
-
-def tokens(text: str) -> int:
-    """Return about how many tokens ``text`` has."""
-    return int(len(text.encode("utf-8", "replace")) / BYTES_PER_TOKEN) + 1
 
 
 class Prompts:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from evolve import resources, wording
 from evolve.errors import ConfigError, TaskError
 from evolve.operators import forms
-from evolve.prompt import NAMES, Form, Prompts, tokens
+from evolve.pricing import tokens
+from evolve.prompt import NAMES, Form, Prompts
 from evolve.records import Evaluation, Prompt, Reply, Task, Tried
 from evolve.seams import Stop
 from tests import prompts as given_
