@@ -97,7 +97,7 @@ def _model(name: str, model: ModelConfig, config: Config, task: Task, asking: bo
     from evolve.operators.ask import command_writers, writers
 
     command = (model.model or name).startswith("cmd:")
-    ways = (command_writers if command else writers)(task, config.llm.prompt_tokens)
+    ways = (command_writers if command else writers)(task, config.llm.prompt_tokens, knowledge=config.llm.knowledge)
     offered = {way: writer for way, writer in ways.items() if model.operators is None or way in model.operators}
     if not set(offered) - {"cross", "fix"}:
         raise ConfigError(f"models.{name!r}.operators: name at least one of {', '.join(set(ways) - {'cross', 'fix'})}")

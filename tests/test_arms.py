@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from evolve import arms
-from evolve.config import Config
+from evolve.config import Config, LlmConfig
 from evolve.errors import ConfigError
 from evolve.records import Task
+from evolve.seams import Writer
 from tests import prompts
 
 
@@ -40,3 +41,16 @@ def test_dollars_alone_cannot_end_a_run_that_costs_none(task: Task) -> None:
         arms.build(config(free, usd=5, **{end: 1}), task)
     arms.build(config({**free, **paid}, usd=5), task)
     arms.build(config(free, usd=5), task, asking=False)
+
+
+@pytest.mark.parametrize("spec", ["ollama/m", "cmd:true"])
+def test_knowledge_is_shown_or_left_out_as_a_whole(task: Task, spec: str) -> None:
+    (task.root / "knowledge").mkdir()
+    (task.root / "knowledge" / "hints.md").write_text("Hexagons are dense.\n")
+    for shown in (True, False):
+        settings = config({spec: {}}).model_copy(update={"llm": LlmConfig(knowledge=shown)})
+        writer = arms.build(settings, task)[spec].operators["full"]
+        assert isinstance(writer, Writer)
+        parent = prompts.program(task)
+        prompt = next(writer.write(prompts.proposal(parent), task, prompts.background(parent)))
+        assert ("Hexagons are dense." in "".join(message.text for message in prompt.messages)) == shown

@@ -12,21 +12,22 @@ from evolve.records import Task
 from evolve.seams import Writer
 
 
-def writers(task: Task, tokens: int) -> dict[str, Writer]:
-    """Return the operators of models, whose prompts have about ``tokens`` tokens at most.
+def writers(task: Task, tokens: int, *, knowledge: bool = True) -> dict[str, Writer]:
+    """Return the operators of models, whose prompts have about ``tokens`` tokens at most, the task's ``knowledge`` included or
+    left out.
 
     Raises:
         EvolveError: if a template cannot be used.
     """
-    prompts = Prompts(task, tokens)
+    prompts = Prompts(task, tokens, knowledge=knowledge)
     return {"diff": Diff(prompts), "full": Full(prompts), "cross": Cross(prompts), "fix": Fix(prompts)}
 
 
-def command_writers(task: Task, tokens: int) -> dict[str, Writer]:
+def command_writers(task: Task, tokens: int, *, knowledge: bool = True) -> dict[str, Writer]:
     """Return the operators of commands: one, which changes a parent or repairs it, whichever it needs.
 
     Raises:
         EvolveError: if a template cannot be used.
     """
-    command = Command(Prompts(task, tokens))
+    command = Command(Prompts(task, tokens, knowledge=knowledge))
     return {"full": command, "fix": command}
