@@ -264,8 +264,6 @@ class Calls:
             call,
             failure.reason,
             status=failure.status,
-            dollars=dollars,
-            tokens=tokens,
             uncertain=failure.charged,
             seconds=back.seconds,
         )

@@ -147,7 +147,7 @@ def converse(archive: Archive, run: str, number: int = 5, arm: str = "builtin/mu
     whose end nobody saw.
     """
     first, again, corrected = (call(number, turn, tries, arm=arm) for turn, tries in ((0, 0), (0, 1), (1, 0)))
-    archive.failed(run, first, "503 busy", status=503, dollars=None, tokens=0, uncertain=False, seconds=0.5)
+    archive.failed(run, first, "503 busy", status=503, uncertain=False, seconds=0.5)
     archive.replied(run, again, Reply("no edit", "length", 30, 8, 10, 4, 0.25, 1.5, "I wonder.", "odd"), 38)
     archive.replied(run, corrected, Reply("<NAME>an edit", "stop", 40, 20, dollars=0.125, seconds=2.0), 60)
     archive.opened(run, call(number, 2, arm=arm))

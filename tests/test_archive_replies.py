@@ -72,10 +72,9 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
         yield opened
 
 
-def failed(archive: Archive, run: str, call: Call, *, uncertain: bool, dollars: float | None = None) -> None:
+def failed(archive: Archive, run: str, call: Call, *, uncertain: bool) -> None:
     """Store that a call brought nothing."""
-    tokens = call.tokens if uncertain else 0
-    archive.failed(run, call, "no reply", status=503, dollars=dollars, tokens=tokens, uncertain=uncertain, seconds=1.0)
+    archive.failed(run, call, "no reply", status=503, uncertain=uncertain, seconds=1.0)
 
 
 class TestRoundTrip:
@@ -190,11 +189,11 @@ class TestLedger:
                 archive.replied(run, call, Reply("x", dollars=dollars), 7)
                 closed.setdefault(tries, (dollars or 0.0, 7))
             elif action == "f":
-                failed(archive, run, call, uncertain=False, dollars=dollars)
-                closed.setdefault(tries, (dollars or 0.0, 0))
+                failed(archive, run, call, uncertain=False)
+                closed.setdefault(tries, (0.0, 0))
             elif action == "u":
-                failed(archive, run, call, uncertain=True, dollars=dollars)
-                closed.setdefault(tries, (0.5 if dollars is None else dollars, 100))
+                failed(archive, run, call, uncertain=True)
+                closed.setdefault(tries, (0.5, 100))
             else:
                 assert archive.abandon(run) == len(opened - set(closed))
                 closed |= dict.fromkeys(opened - set(closed), (0.5, 100))

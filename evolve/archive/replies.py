@@ -121,31 +121,25 @@ class Replies(Database):
         reason: str,
         *,
         status: int | None,
-        dollars: float | None,
-        tokens: int,
         uncertain: bool,
         seconds: float,
     ) -> None:
-        """Store that no reply came.
+        """Store that no reply came: it counts as nothing, or at the most it may cost where that is ``uncertain``.
 
         Args:
             run: the run.
             call: what was asked.
             reason: what happened, without secrets.
             status: of HTTP, if there was one.
-            dollars: what counts against a cap; None means what was reserved if it is uncertain, and else nothing.
-            tokens: what counts against a cap.
             uncertain: the service may have charged for it.
             seconds: how long it took.
         """
-        if dollars is None:
-            dollars = call.dollars if uncertain else 0.0
         columns = {
             "state": "uncertain" if uncertain else "failed",
             "error": clean(reason),
             "status": status,
-            "dollars": dollars,
-            "tokens": tokens,
+            "dollars": call.dollars if uncertain else 0.0,
+            "tokens": call.tokens if uncertain else 0,
             "seconds": seconds,
         }
         self._close(FAILED, run, call, columns)
