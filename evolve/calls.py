@@ -18,8 +18,9 @@ from evolve.archive import Archive, request_hash
 from evolve.arms import Arm
 from evolve.budget import Budget
 from evolve.config import Config
+from evolve.lengths import about
 from evolve.pace import LONGEST_REST, Pace
-from evolve.pricing import about, most
+from evolve.pricing import most
 from evolve.records import Attempt, Call, Prompt, Reply
 from evolve.seams import CallFailed, Stop
 

@@ -129,7 +129,7 @@ class ModelConfig(Table):
     requests_per_minute: Count | None = None
     """The most calls begun in a minute."""
     tokens_per_minute: Count | None = None
-    """The most tokens in a minute, prompts and replies, by what is reserved."""
+    """The most tokens in a minute, of prompts by a guess at their length, of replies by ``max_tokens``."""
     price_input: Annotated[float, Field(ge=0)] | None = None
     """Dollars for a million tokens of prompt; known prices are looked up where not given."""
     price_output: Annotated[float, Field(ge=0)] | None = None

@@ -9,6 +9,7 @@ from evolve import pricing
 from evolve.arms import build
 from evolve.config import resolve
 from evolve.errors import ConfigError, EvolveError
+from evolve.lengths import about
 from evolve.normal import digest
 from evolve.records import Background, Evaluation, Message, Program, Prompt, Proposal, Reply, Sources, Task
 from evolve.seams import Writer
@@ -95,8 +96,8 @@ def _estimated(task: Task, sources: Sources, seen: Evaluation, name: str) -> Est
     prompt = next(writer.write(Proposal(1, parent, (), 0, name, operator, 0, 0), task, Background(seen)))
     command = (arm.model.model or name).startswith("cmd:")
     longest = 0 if command else arm.model.max_tokens
-    size = pricing.about(prompt)
-    reply = min(pricing.about(Prompt((Message("assistant", parent.code),))) + PROSE, longest)
+    size = about(prompt)
+    reply = min(about(Prompt((Message("assistant", parent.code),))) + PROSE, longest)
     price = pricing.known(name, arm.model)
     usual = Reply("", input_tokens=size, output_tokens=reply)
     dollars = None if price is None else price.of(usual, prompt, longest)

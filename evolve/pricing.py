@@ -13,13 +13,10 @@ from urllib.parse import urlsplit
 from evolve.client.address import host_is_here
 from evolve.config import ModelConfig
 from evolve.errors import ConfigError
+from evolve.lengths import most_tokens
 from evolve.records import Prompt, Reply
 
 MILLION = 1e6
-PER_MESSAGE = 16
-"""Tokens that a chat template puts around a message, at most."""
-PER_PROMPT = 32
-"""Tokens that it puts around all of them, at most."""
 _PARTS = (
     "input_cost_per_token",
     "output_cost_per_token",
@@ -27,8 +24,6 @@ _PARTS = (
     "cache_read_input_token_cost",
 )
 """What litellm's list calls the price of a token of prompt, of reply, of thought, and of a prompt that was seen before."""
-BYTES_PER_TOKEN = 3.6
-"""What a token of code and English takes, about: for an estimate that needs no tokeniser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +44,7 @@ class Price:
 
     def of(self, reply: Reply, prompt: Prompt, max_tokens: int) -> float:
         """Return the dollars of a reply; what its service did not count is charged at the most it can be."""
-        sent = longest(prompt) if reply.input_tokens is None else reply.input_tokens
+        sent = most_tokens(prompt) if reply.input_tokens is None else reply.input_tokens
         came = max_tokens if reply.output_tokens is None else reply.output_tokens
         seen = min(reply.cached_tokens or 0, sent) if self.cached is not None else 0
         tokens = (sent - seen) * self.input + seen * (self.cached or 0.0) + came * self.output
@@ -64,21 +59,11 @@ def most(prompt: Prompt, max_tokens: int, price: Price | None) -> tuple[float | 
     """
     if max_tokens == 0:
         return (None if price is None else price.request), 0
-    sent = longest(prompt)
+    sent = most_tokens(prompt)
     if price is None:
         return None, sent + max_tokens
     dearest = max(price.input, price.cached or 0.0)
     return price.request + (sent * dearest + max_tokens * price.output) / MILLION, sent + max_tokens
-
-
-def about(prompt: Prompt) -> int:
-    """Return about how many tokens a prompt has: for people and for rates, not for the ledger."""
-    return sum(tokens(text) for text in _texts(prompt)) + 4 * len(prompt.messages)
-
-
-def tokens(text: str) -> int:
-    """Return about how many tokens ``text`` has."""
-    return int(len(text.encode("utf-8", "replace")) / BYTES_PER_TOKEN) + 1
 
 
 def known(name: str, config: ModelConfig, longest: float = math.inf) -> Price | None:
@@ -142,13 +127,3 @@ def _dearest(entry: Mapping[str, Any], part: str, longest: float) -> float | Non
             asked.append(value)
     numbers = [float(value) for value in asked if isinstance(value, int | float)]
     return max(numbers) * MILLION if numbers else None
-
-
-def longest(prompt: Prompt) -> int:
-    """Return more tokens than a prompt can have: a service that counts more is not believed."""
-    size = sum(len(text.encode("utf-8", "replace")) for text in _texts(prompt))
-    return size + PER_MESSAGE * (len(prompt.messages) + bool(prompt.begin)) + PER_PROMPT
-
-
-def _texts(prompt: Prompt) -> list[str]:
-    return [prompt.begin, *(message.text for message in prompt.messages)]

@@ -19,8 +19,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from evolve import blocks, wording
 from evolve.errors import ConfigError, TaskError
+from evolve.lengths import BYTES_PER_TOKEN, tokens
 from evolve.material import LEAST, File, Material, Measured, Note, Shown
-from evolve.pricing import BYTES_PER_TOKEN, tokens
 from evolve.records import Background, Evaluation, Message, Metric, Program, Prompt, Proposal, Reply, Task, Tried
 from evolve.resources import folder
 from evolve.seams import Stop

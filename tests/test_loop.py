@@ -167,7 +167,10 @@ def test_replay_follows_settings_that_a_resume_changed(folder: Path, tmp_path: P
     db = tmp_path / "a.db"
     first = {"arms": {"builtin/mutate": 1.0}, "search": {"elites": 4}}
     run(folder, evaluations=40, seed=3, db=db, executor="inline", settings=first)
-    changed: dict[str, object] = {"arms": {"builtin/tune": 1.0, "builtin/recombine": 1.0}, "search": {"elites": 9, "islands": 2}}
+    changed: dict[str, object] = {
+        "arms": {"builtin/tune": 1.0, "builtin/recombine": 1.0},
+        "search": {"elites": 9, "islands": 2},
+    }
     later: tuple[dict[str, object], ...] = (changed, {"search": {"elites": 3}})
     for number, flags in enumerate(later, start=2):
         with reopened(db=db, name="sum-1", flags={"budget": {"evaluations": 40 * number}, **flags}) as session:

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from evolve.config import ModelConfig
 from evolve.errors import ConfigError
-from evolve.pricing import Price, about, known, most
+from evolve.lengths import about
+from evolve.pricing import Price, known, most
 from evolve.records import Message, Prompt, Reply
 from evolve.testing import tokens
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from evolve import resources, wording
 from evolve.errors import ConfigError, TaskError
+from evolve.lengths import tokens
 from evolve.operators import forms
-from evolve.pricing import tokens
 from evolve.prompt import NAMES, Form, Prompts
 from evolve.records import Evaluation, Prompt, Reply, Task, Tried
 from evolve.seams import Stop

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeGuard
 
 from evolve.blocks import END, START
-from evolve.pricing import longest
+from evolve.lengths import most_tokens
 from evolve.records import Finish, Message, Prompt, Reply
 from evolve.seams import CallFailed
 from evolve.secrets import redact
@@ -86,7 +86,7 @@ def read_completion(data: object, prompt: Prompt, max_tokens: int, *, begun: boo
         text = ""
     elif begun and text:
         text = _continued(prompt.begin, text)
-    tokens, odd = _usage(data.get("usage"), longest(prompt), max_tokens, spoke=bool(text or reasoning))
+    tokens, odd = _usage(data.get("usage"), most_tokens(prompt), max_tokens, spoke=bool(text or reasoning))
     notes += [f"implausible usage: {', '.join(odd)}"] if odd else []
     return Reply(
         text=redact(text),

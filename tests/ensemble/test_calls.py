@@ -15,7 +15,8 @@ from evolve.arms import Arm
 from evolve.budget import Budget
 from evolve.calls import Calls
 from evolve.config import BudgetConfig, Config, LlmConfig, ModelConfig
-from evolve.pricing import Price, about
+from evolve.lengths import about
+from evolve.pricing import Price
 from evolve.records import Attempt, Message, Metric, Prompt, Reply
 from evolve.seams import CallFailed, Stop
 from tests.archives import begin, proposal, seed

@@ -26,10 +26,10 @@ def test_the_better_of_two_models_gets_most_pulls_in_nine_of_ten_seeds(stairs: P
         models = {"good": Staircase.model(0.5, seed=seed), "poor": Staircase.model(0.1, seed=seed)}
         with ScriptedServer(models) as server:
             settings = {"arms": {}, "models": {name: model(server.url, name) for name in models}}
-            arguments = {"db": tmp_path / "a.db", "seed": seed, "executor": "inline", "evaluations": 60}
-            with Search(stairs, settings=settings, **arguments) as search:  # one at a time: no thread's luck is in it
+            place = {"db": tmp_path / "a.db"}
+            with Search(stairs, **place, settings=settings, seed=seed, executor="inline", evaluations=60) as search:
                 while not search.spent():
-                    search.tell(search.work(search.ask()))
+                    search.tell(search.work(search.ask()))  # one at a time: no thread's luck is in it
         shares.append(pulls(tmp_path / "a.db", search.name)[30:60].count("good") / 30)
     assert sum(share >= 0.6 for share in shares) >= 9, shares
 
