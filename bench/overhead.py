@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("--sizes", default="100,1000,10000,100000", help="programs in the archive")
     parser.add_argument("--attempts", type=int, default=400, help="attempts measured at each size")
     parser.add_argument("--rivals", default="100,1000", help="programs in the databases of the peers")
-    parser.add_argument("--environments", type=Path, help="a folder that keeps the peers' environments")
+    parser.add_argument("--environments", type=Path, help="a folder to keep the peers' environments in")
     arguments = parser.parse_args()
     sizes = [int(size) for size in arguments.sizes.split(",")]
     with tempfile.TemporaryDirectory() as folder, server() as url:
@@ -175,8 +175,10 @@ def main() -> None:
     if arguments.rivals:
         peers = [int(size) for size in arguments.rivals.split(",")]
         print("| system | version | programs | median ms | 95th percentile | notes |\n|---|---|---|---|---|---|")
-        for line in rivals.rows(list(rivals.PEERS), peers, environments=arguments.environments):
-            print(f"| {' | '.join(line)} |", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            home = (arguments.environments or Path(folder)).absolute()
+            for line in rivals.rows(list(rivals.PEERS), peers, 120, 180.0, home):
+                print(f"| {' | '.join(line)} |", flush=True)
 
 
 if __name__ == "__main__":
