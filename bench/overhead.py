@@ -126,7 +126,9 @@ def searched(kind: str, url: str, task: Task, path: Path, size: int) -> Loop:
     arms: dict[str, Arm]
     if kind == "model":
         models = {"model": {"model": f"openai/scripted@{url}", "prefill": False}}
-        config = Config.model_validate({"arms": {}, "models": models, "executor": "inline", "budget": budget, "workers": 1})
+        config = Config.model_validate(
+            {"arms": {}, "models": models, "executor": "inline", "budget": budget, "workers": 1}
+        )
         arms = build(config, task)
     else:
         config = Config(arms={ARM: 1.0}, executor="inline", budget=budget)
