@@ -53,13 +53,17 @@ class Verbs(click.Group):
             sys.exit(error.exit_code)
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+HELP = """Evolve programs overnight; find an archive of better ones in the morning.
+
+\b
+evolve run math/circle_packing                      search with the built-in arms, which need no key
+evolve run math/circle_packing --model gpt-5-mini   and with a model, or several
+evolve best                                         the best program of the newest run
+evolve new mytask                                   a task of your own
+"""
+
+
+@click.group(cls=Verbs, help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="evolve")
 def main() -> None:
-    r"""Evolve programs overnight; find an archive of better ones in the morning.
-
-    \b
-    evolve run math/circle_packing        search with the built-in arms, which need no key
-    evolve best                           the best program of the newest run
-    evolve new mytask                     a task of your own
-    """
+    """Run the command line."""
