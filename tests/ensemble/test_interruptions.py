@@ -20,17 +20,12 @@ from evolve.replay import replay
 from evolve.task import load
 from evolve.testing import Answer, Request, ScriptedServer, Staircase
 from tests.ensemble import conftest
-from tests.ensemble.conftest import Launch
+from tests.ensemble.conftest import Launch, rows
 
 
 def model(url: str, **settings: Any) -> dict[str, Any]:
     """Return the settings of a model that is asked for whole programs: what it says is not what these tests are about."""
     return conftest.model(url, operators=["full"], **settings)
-
-
-def rows(db: Path, sql: str) -> list[tuple[Any, ...]]:
-    with sqlite3.connect(db) as connection:
-        return connection.execute(sql).fetchall()
 
 
 def same(db: Path, run: str, stairs: Path, server: ScriptedServer) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,12 +12,7 @@ from evolve.errors import ConfigError, ModelError
 from evolve.replay import replay
 from evolve.task import load
 from evolve.testing import Request, ScriptedServer, SimulatedLLM, Staircase
-from tests.ensemble.conftest import Launch, model
-
-
-def rows(db: Path, sql: str) -> list[tuple[Any, ...]]:
-    with sqlite3.connect(db) as connection:
-        return connection.execute(sql).fetchall()
+from tests.ensemble.conftest import Launch, model, rows
 
 
 def test_a_run_climbs_the_stairs_and_keeps_all_it_was_told(launch: Launch, tmp_path: Path) -> None:
