@@ -228,7 +228,7 @@ class _Reading:
             raise PatchError(f"the code defines none of {', '.join(sorted(own)) or path}; reply with the whole program")
         whole = [code for code in likely if code.parts is not None and (code.sure or self._complete(path, code))]
         same = {str(code.parts) for code in whole}
-        if len(likely) > 1 and len(same) != 1:
+        if len(likely) > 1 and (len(same) != 1 or any(code.reason == _ENDLESS for code in likely)):
             raise PatchError(f"{len(likely)} fences could be the program; {_LONGER}")
         code = whole[0] if len(likely) > 1 else likely[0]
         if code.parts is None:

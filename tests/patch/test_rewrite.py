@@ -206,6 +206,9 @@ def test_other_languages_are_refused_where_the_end_is_not_clear() -> None:
     assert apply_rewrite(parent, f"```c\n{new}```\n```text\noutput\n```", "c") == {"a.c": new}
     assert apply_rewrite(parent, f"```c\n{inner}```", "c") == {"a.c": inner}
     assert apply_rewrite(parent, f"````c\n{bare}````", "c") == {"a.c": bare}
+    twice = f"```\n{new}```\n\nOnce more.\n```\nint pack(int n) {{\n/*\n```\n"
+    with pytest.raises(PatchError, match="fences could be the program"):
+        apply_rewrite(parent, twice, "c")
     halves = "```c\nint pack(int n) {\n/*\n```\n*/\n/*\n  ```sh\n  make\n*/\n  return n;\n}\n"
     halves += "int last(int n) {\n  return 0;\n}\n```\n"
     with pytest.raises(PatchError, match="another code fence"):
