@@ -263,11 +263,20 @@ class _Reading:
         other = [line for code in found if code not in chosen for line in code.lines]
         if missing and any(defined([line], self.language) & missing for line in other):
             raise PatchError(f"part of the program stands in another code fence; {_LONGER}")
+        for code in chosen if len(fences(self.lines)) > 2 and self.language != "python" else ():
+            before = "\n".join(line for part in self.files[code.path or ""].parts for line in part.lines)
+            if _balanced(before) and not _balanced("\n".join(code.lines)):
+                raise PatchError(f"the code fence ends before the brackets and comments in it do; {_LONGER}")
         inside = {at for code in found for at in range(code.start, code.stop)}
         outside = [line for at, line in enumerate(self.lines) if at not in inside]
         lost = leftover(outside, [self.files[code.path] for code in chosen if code.path], self.language)
         if lost is not None:
             raise PatchError(f"the line {shown(lost)} stands outside of the code fence; {_LONGER}")
+
+
+def _balanced(text: str) -> bool:
+    """Return whether as many brackets and comments close as open: what a compiler would say of other languages, roughly."""
+    return all(text.count(opening) == text.count(closing) for opening, closing in ("()", "[]", "{}", ("/*", "*/")))
 
 
 def _cut_off() -> PatchError:

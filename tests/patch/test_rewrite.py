@@ -206,6 +206,11 @@ def test_other_languages_are_refused_where_the_end_is_not_clear() -> None:
     assert apply_rewrite(parent, f"```c\n{new}```\n```text\noutput\n```", "c") == {"a.c": new}
     assert apply_rewrite(parent, f"```c\n{inner}```", "c") == {"a.c": inner}
     assert apply_rewrite(parent, f"````c\n{bare}````", "c") == {"a.c": bare}
+    split = (
+        "```c\nint pack(int n) {\n/*\nmake\n  ```\n*/\n/*\n  ```sh\n  ```sh\nmake\n  ```\n*/\n  return 2 * n;\n}\n```\n"
+    )
+    with pytest.raises(PatchError, match="before the brackets and comments"):
+        apply_rewrite(parent, split, "c")
     twice = f"```\n{new}```\n\nOnce more.\n```\nint pack(int n) {{\n/*\n```\n"
     with pytest.raises(PatchError, match="fences could be the program"):
         apply_rewrite(parent, twice, "c")
