@@ -186,6 +186,12 @@ class Config(Table):
     """
     isolation: Literal["auto", "namespaces", "landlock", "rlimits", "none"] = "auto"
     """The least isolation that a candidate is judged in; ``auto`` takes the strongest that passes its self-test."""
+    fresh: Literal["fork", "process"] = "fork"
+    """Where a candidate's process comes from: a ``fork`` of a warm jail, or a cold ``process``, slower by what the task's
+    packages take to import. Champions are judged cold once more in any case.
+    """
+    cache: bool = True
+    """Take the evaluation of a program that this archive has seen judged by the same task, on the same seeds."""
 
 
 Model = TypeVar("Model", bound=BaseModel)

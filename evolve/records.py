@@ -27,6 +27,11 @@ Purpose = Literal["draft", "correct"]
 
 Finish = Literal["stop", "length", "refusal", "other"]
 
+Fresh = Literal["fork", "process"]
+"""Where a candidate's process comes from: a ``fork`` of a warm jail that has imported the task's ``preload``, or a cold
+``process`` of its own.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -49,9 +54,10 @@ class Limits:
     """What one evaluation may use. Times in seconds, sizes in bytes.
 
     ``seconds`` bounds the whole evaluation and ``call_seconds`` one call of the candidate, both wall time;
-    ``cpu_seconds`` the CPU time of any one process; ``memory`` the candidate's whole process tree, its scratch space
+    ``cpu_seconds`` the CPU time of the candidate's whole process tree; ``memory`` that tree's memory, its scratch space
     included; ``processes`` how many of them (threads count); ``output`` what is kept of stdout and stderr; ``reply``
-    one call's encoded result; ``scratch`` the files it may write.
+    one call's encoded result; ``scratch`` the files it may write; ``gpu_memory`` what it may take of each leased GPU, all of
+    it where None.
     """
 
     seconds: float = 60.0
@@ -62,6 +68,34 @@ class Limits:
     output: int = 64 << 10
     reply: int = 64 << 20
     scratch: int = 64 << 20
+    gpu_memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one slot holds while it judges: ``cpus`` processors and as many threads per library, ``gpus`` leased devices.
+
+    ``exclusive``: nothing else of evolve is judged on this machine meanwhile, in this run or in another one with such a task;
+    for tasks that measure time.
+    """
+
+    cpus: int = 1
+    gpus: int = 0
+    exclusive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """How often and how far a candidate is judged.
+
+    ``repeats`` is on how many seeds, the same for all; a race against the best may end a worse one earlier. ``screen_keep``
+    is the share of recent candidates that passes ``screen``, and ``screen_audit`` the share of those held back that is judged
+    all the same, so that the screen's mistakes are known.
+    """
+
+    repeats: int = 1
+    screen_keep: float = 0.5
+    screen_audit: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +134,11 @@ class Task:
     allow_nonfinite: bool
     digest: str
     models: Mapping[str, Any] = field(default_factory=dict)
+    preload: tuple[str, ...] = ()
+    resources: Resources = Resources()
+    stages: Stages = Stages()
+    shipped: Mapping[str, str | bytes] = field(default_factory=dict)
+    foreign: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +163,26 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeat:
+    """What ``evaluate`` gave for one seed."""
+
+    seed: int
+    score: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What the judge saw of one candidate. ``score`` is None unless ``status`` is ``ok``.
+    """What the judge saw of one candidate. ``score`` is None unless ``status`` is ``ok``, and also where it was screened out.
 
     ``error`` is why it failed, for a person and for the next prompt; ``output`` the tail of what the candidate printed,
     ``log`` of what the judge did. ``seconds`` is wall time in the judge, ``cpu_seconds`` and ``memory`` (bytes, peak)
     are the candidate's tree's where known.
+
+    ``stage`` is how far it came, and ``screen`` what ``screen`` gave. ``repeats`` has an entry per seed where there were
+    several; the score is then their mean, or, where a race ended early, the rival's mean plus the mean paired difference.
+    ``fresh`` is where its process came from, None without a jail. ``cached``: taken from an earlier evaluation of the same
+    program. ``gpus`` are the devices it had, by UUID.
     """
 
     status: Status
@@ -146,6 +199,17 @@ class Evaluation:
     isolation: Level = "none"
     isolation_reason: str = ""
     integrity: Integrity = "same-process"
+    stage: Literal["screen", "evaluate", "validate"] = "evaluate"
+    screen: float | None = None
+    repeats: tuple[Repeat, ...] = ()
+    fresh: Fresh | None = None
+    cached: bool = False
+    gpus: tuple[str, ...] = ()
+
+    @property
+    def screened_out(self) -> bool:
+        """Whether it ended at the screen without a fault of its own."""
+        return self.status == "ok" and self.score is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,12 +412,29 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One candidate handed to the judge."""
+    """One candidate handed to the judge.
+
+    ``purpose``: ``seed``, ``child``, ``tune`` and ``check`` are screened and evaluated; ``cold`` and ``fresh`` judge a champion
+    again, in a cold process or on fresh seeds; ``validate`` runs the task's ``validate`` on it.
+
+    ``repeats`` are seeds beyond ``seed``. ``rival`` are the scores of the best so far on these seeds, raw and in their order:
+    a candidate that is clearly worse on the first of them need not see the rest; none given means no race. ``bar`` is the
+    screen's score that must be reached, ``audit``: go on although it was not.
+    """
 
     id: str
     sources: Sources
     seed: int
-    purpose: Literal["seed", "child", "tune", "check"] = "child"
+    purpose: Literal["seed", "child", "tune", "check", "cold", "fresh", "validate"] = "child"
+    repeats: tuple[int, ...] = ()
+    rival: tuple[float, ...] = ()
+    bar: float | None = None
+    audit: bool = False
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """All seeds, in the order in which they are used."""
+        return (self.seed, *self.repeats)
 
 
 @dataclass(frozen=True, slots=True)

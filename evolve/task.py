@@ -15,9 +15,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, model_validator
 
 from evolve import blocks
-from evolve.config import Count, ModelConfig, Positive, SearchConfig, Table, parse, read_toml
+from evolve.config import Count, ModelConfig, Positive, SearchConfig, Share, Table, parse, read_toml
 from evolve.errors import TaskError
-from evolve.records import Baseline, Direction, Limits, Metric, Sources, Task
+from evolve.records import Baseline, Direction, Limits, Metric, Resources, Sources, Stages, Task
 from evolve.resources import folder
 
 LANGUAGES = {
@@ -81,6 +81,7 @@ class LimitsTable(Table):
     processes: Count = Limits().processes
     output: Size = Limits().output
     scratch: Size = Limits().scratch
+    gpu_memory: Size | None = None
 
     def limits(self) -> Limits:
         """Return the record; what is not given follows from ``seconds``."""
@@ -92,7 +93,24 @@ class LimitsTable(Table):
             processes=self.processes,
             output=self.output,
             scratch=self.scratch,
+            gpu_memory=self.gpu_memory,
         )
+
+
+class ResourcesTable(Table):
+    """``[resources]``: what one evaluation holds."""
+
+    cpus: Count = Resources().cpus
+    gpus: Annotated[int, Field(ge=0, le=64)] = Resources().gpus
+    exclusive: bool = Resources().exclusive
+
+
+class StagesTable(Table):
+    """``[stages]``: on how many seeds a candidate is judged, and what share of candidates passes ``screen``."""
+
+    repeats: Annotated[int, Field(ge=1, le=1000)] = Stages().repeats
+    screen_keep: Annotated[float, Field(gt=0, le=1)] = Stages().screen_keep
+    screen_audit: Share = Stages().screen_audit
 
 
 class BaselineTable(Table):
@@ -111,10 +129,13 @@ class TaskTable(Table):
     entry: str | None = None
     packages: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
+    preload: tuple[str, ...] = ()
     allow_nonfinite: bool = False
     score: ScoreTable = ScoreTable()
     metrics: dict[str, MetricTable] = Field(default_factory=dict)
     limits: LimitsTable = LimitsTable()
+    resources: ResourcesTable = ResourcesTable()
+    stages: StagesTable = StagesTable()
     baselines: tuple[BaselineTable, ...] = ()
     search: SearchConfig | None = None
     models: dict[str, ModelConfig] = Field(default_factory=dict)
@@ -161,6 +182,9 @@ def load(task: str | Path) -> Task:
         allow_nonfinite=table.allow_nonfinite,
         digest=_digest(root, table),
         models={name: model.model_dump(exclude_unset=True) for name, model in table.models.items()},
+        preload=table.preload,
+        resources=Resources(**table.resources.model_dump()),
+        stages=Stages(**table.stages.model_dump()),
     )
 
 
@@ -254,7 +278,8 @@ def _read(path: Path) -> str:
 def _digest(root: Path, table: TaskTable) -> str:
     """Hash all that decides a score: the judging part of task.toml, and every file the judge or the harness may read."""
     decisive: Mapping[str, Any] = table.model_dump(
-        mode="json", include={"entry", "packages", "data", "allow_nonfinite", "score", "limits"}
+        mode="json",
+        include={"entry", "packages", "data", "allow_nonfinite", "score", "limits", "resources", "stages"},
     )
     total = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
     for path in _walk(root):

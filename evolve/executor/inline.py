@@ -32,7 +32,7 @@ class InlineExecutor:
         self._task = task
         self._queue: deque[tuple[Job, Future[Evaluation]]] = deque()
         self._waker = Waker()
-        self._evaluate: score.Evaluate | None = None
+        self._script: score.Script | None = None
         self._closed = False
 
     def submit(self, job: Job) -> Future[Evaluation]:
@@ -68,10 +68,10 @@ class InlineExecutor:
     def _judge(self, job: Job) -> Evaluation:
         log = Tail(self._task.limits.output)
         with redirect_stdout(log), redirect_stderr(log):
-            if self._evaluate is None:
+            if self._script is None:
                 try:
-                    self._evaluate = score.load(self._task.evaluator)
+                    self._script = score.load(self._task)
                 except (Exception, SystemExit) as error:  # noqa: BLE001 - evaluate.py is its author's: whatever it raises is a judge_error
                     return score.stamped(Evaluation("judge_error", error=score.described(error)), HERE, log.text())
-            seen = score.judge(self._task, self._evaluate, job, Here(self._task, job.sources))
+            seen = score.judge(self._task, self._script, job, lambda sources: Here(self._task, sources))
         return score.stamped(seen, HERE, log.text())

@@ -40,7 +40,7 @@ class ThreadExecutor:
         if slots < 1:
             raise ValueError(f"an executor needs at least one slot, not {slots}")
         self._task = task
-        self._evaluate = score.seeded(function)
+        self._script = score.Script(score.seeded(function))
         self._confinement = confinement
         self._patience = task.limits.seconds + grace
         self._waker = Waker()
@@ -92,8 +92,8 @@ class ThreadExecutor:
 
     def _judge(self, job: Job, slot: int) -> Evaluation:
         """Judge one job on the thread of a slot."""
-        jailed = process.Jailed(self._task, self._confinement, job, slot)
-        return score.stamped(score.judge(self._task, self._evaluate, job, jailed), self._confinement, "")
+        seen = score.judge(self._task, self._script, job, process.Jails(self._task, self._confinement, slot).open)
+        return score.stamped(seen, self._confinement, "")
 
     def _dispatch(self) -> None:
         for number, worker in enumerate(self._workers):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshal
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -64,6 +64,10 @@ class Channel(Protocol):
         """End it, whatever it does, and say what it used."""
 
 
+Open = Callable[[Sources], Channel]
+"""Makes a fresh channel, not started yet, to a program with these files."""
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """How a program that `Candidate.run` started ended. ``code`` is its exit code, or negative the signal that killed it."""
@@ -81,13 +85,14 @@ class Candidate:
     the candidate leaves it usable.
     """
 
-    def __init__(self, task: Task, sources: Sources, seed: int, channel: Channel) -> None:
+    def __init__(self, task: Task, sources: Sources, seed: int, open: Open) -> None:
         self.sources: Sources = MappingProxyType(dict(sources))
         """The program's text: path -> str."""
         self._task = task
         self._limits: Limits = task.limits
         self._seed = seed
-        self._channel = channel
+        self._open = open
+        self._channel = open(sources)
         self._deadline = time.monotonic() + task.limits.seconds
         self._started = False
         self._ended: JailEnded | None = None
@@ -137,6 +142,10 @@ class Candidate:
         """Put data into the jail once, arrays read-only, and return a handle to pass as an argument in its place."""
         self._request({"do": "share", "what": name, "value": value}, START)
         return wire.Shared(name)
+
+    def close(self) -> Usage:
+        """End its jail and return what it used; for who made this, not for evaluate.py."""
+        return self._channel.close()
 
     def _request(self, request: Mapping[str, Any], seconds: float, margin: float = 0.0) -> Any:
         """Send one request and return the value of its reply, which may be ``margin`` seconds late."""

@@ -21,7 +21,7 @@ from typing import Any
 
 from evolve.jail import Confinement, Jail, Usage
 from evolve.judge import runner, score, wire
-from evolve.records import Artifact, Evaluation, Job, Limits, Metric, Task
+from evolve.records import Artifact, Evaluation, Job, Limits, Metric, Repeat, Resources, Sources, Stages, Task
 
 RUNNER = Path(runner.__file__)
 """The file that a jail runs."""
@@ -50,53 +50,55 @@ def serve(channel: socket.socket, flag: int) -> None:
     if setup is None:
         return
     task, confinement = task_of(setup["task"]), Confinement.from_json(setup["confinement"])
-    failure, evaluate = None, None
+    failure, script = None, None
     try:
-        evaluate = score.load(task.evaluator)
+        script = score.load(task)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - evaluate.py is its author's: whatever it raises is a judge_error
         failure = Evaluation("judge_error", error=score.described(error))
+    jails = Jails(task, confinement, setup["slot"], lambda calling: os.pwrite(flag, calling, 0))
     send(channel, {"ready": True})
     while (message := receive(channel)) is not None:
-        if evaluate is None:
+        if script is None:
             seen = failure or Evaluation("judge_error")
         else:
-            job = Job(**message["job"])
-            jailed = Jailed(task, confinement, job, setup["slot"], lambda calling: os.pwrite(flag, calling, 0))
-            seen = score.judge(task, evaluate, job, jailed)
+            seen = score.judge(task, script, Job(**message["job"]), jails.open)
         log = printed(task.limits.output)
         send(channel, {"evaluation": plain(score.stamped(seen, confinement, log))})
 
 
-class Jailed:
-    """A channel to one candidate in a jail, which is made when it is needed.
+class Jails:
+    """Makes the jails of one slot.
 
     Args:
-        task: names the limits, the harness and the packages that are inside.
-        confinement: how the jail is built.
-        job: brings the candidate's files.
+        task: names the limits, the packages and the files that every candidate finds inside.
+        confinement: how a jail is built.
         slot: which of several jails at the same time this is.
-        mark: told `CALLING` before each wait for the candidate, and `IDLE` after it.
+        mark: told `CALLING` before each wait for a candidate, and `IDLE` after it.
     """
 
     def __init__(
         self,
         task: Task,
         confinement: Confinement,
-        job: Job,
         slot: int,
         mark: Callable[[bytes], object] = lambda calling: None,
     ) -> None:
-        files = dict(job.sources) | ({} if task.harness is None else {"harness.py": task.harness})
+        self._shipped = dict(task.shipped) | ({} if task.harness is None else {"harness.py": task.harness})
         self._make = partial(
-            Jail,
-            confinement,
-            task.limits,
-            files=files,
-            packages=task.packages,
-            data=task.data,
-            slot=slot,
-            runner=RUNNER,
+            Jail, confinement, task.limits, packages=task.packages, data=task.data, slot=slot, runner=RUNNER
         )
+        self._mark = mark
+
+    def open(self, sources: Sources) -> Jailed:
+        """Return a channel to a program in a jail of its own, which is made when it is needed."""
+        return Jailed(partial(self._make, files=dict(sources) | self._shipped), self._mark)
+
+
+class Jailed:
+    """A channel to one candidate in a jail."""
+
+    def __init__(self, make: Callable[[], Jail], mark: Callable[[bytes], object]) -> None:
+        self._make = make
         self._mark = mark
         self._jail: Jail | None = None
 
@@ -178,6 +180,7 @@ def plain(evaluation: Evaluation) -> dict[str, Any]:
     return fields | {
         "metrics": dict(evaluation.metrics),
         "artifacts": [asdict(artifact) for artifact in evaluation.artifacts],
+        "repeats": [asdict(repeat) for repeat in evaluation.repeats],
     }
 
 
@@ -185,7 +188,7 @@ def plain_task(task: Task) -> dict[str, Any]:
     """Return what a judge needs of a task as plain data: seed program, baselines and the search's settings stay behind."""
     fields = {name: getattr(task, name) for name in Task.__dataclass_fields__}
     fields |= {"root": str(task.root), "evaluator": str(task.evaluator), "initial": {}, "search": {}, "baselines": ()}
-    fields |= {"score": asdict(task.score), "limits": asdict(task.limits)}
+    fields |= {name: asdict(getattr(task, name)) for name in ("score", "limits", "resources", "stages")}
     return fields | {"metrics": {name: asdict(metric) for name, metric in task.metrics.items()}}
 
 
@@ -193,9 +196,12 @@ def task_of(fields: dict[str, Any]) -> Task:
     """Return the task that `plain_task` was given, less what stayed behind."""
     metrics = {name: Metric(**metric) for name, metric in fields["metrics"].items()}
     nested = {"score": Metric(**fields["score"]), "metrics": metrics, "limits": Limits(**fields["limits"])}
+    nested |= {"resources": Resources(**fields["resources"]), "stages": Stages(**fields["stages"])}
     return Task(**fields | nested | {"root": Path(fields["root"]), "evaluator": Path(fields["evaluator"])})
 
 
 def evaluation_of(fields: dict[str, Any]) -> Evaluation:
     """Return the evaluation that `plain` was given."""
-    return Evaluation(**fields | {"artifacts": tuple(Artifact(**artifact) for artifact in fields["artifacts"])})
+    nested: dict[str, Any] = {"artifacts": tuple(Artifact(**artifact) for artifact in fields["artifacts"])}
+    nested |= {"repeats": tuple(Repeat(**repeat) for repeat in fields["repeats"])}
+    return Evaluation(**fields | nested)

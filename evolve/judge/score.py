@@ -9,15 +9,14 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import module_from_spec, spec_from_file_location
 from numbers import Real
-from pathlib import Path
 from typing import Any, cast
 
 from evolve.errors import EvolveError
 from evolve.jail import Confinement
-from evolve.judge.candidate import Candidate, CandidateFailed, Channel, Invalid
+from evolve.judge.candidate import Candidate, CandidateFailed, Invalid, Open
 from evolve.records import Artifact, Evaluation, Job, Metric, Result, Task
 
 MODULE = "evolve_evaluate"
@@ -27,27 +26,36 @@ Evaluate = Callable[[Candidate, int], Any]
 """A task's judgement: candidate and seed in; what counts as a result, or an exception, out."""
 
 
-def load(evaluator: Path) -> Evaluate:
-    """Import a task's ``evaluate.py``, whose folder joins the end of the module path, and return its ``evaluate``.
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The functions of a task's ``evaluate.py``; only ``evaluate`` must be there."""
+
+    evaluate: Evaluate
+    screen: Callable[[Candidate], Any] | None = None
+    validate: Callable[[Candidate], Any] | None = None
+
+
+def load(task: Task) -> Script:
+    """Import a task's ``evaluate.py``, whose folder joins the end of the module path, and return its functions.
 
     Whatever the script raises passes through.
 
     Raises:
         AttributeError: if the script has no function ``evaluate``.
     """
-    folder = os.fspath(evaluator.parent)
+    folder = os.fspath(task.evaluator.parent)
     if folder not in sys.path:
         sys.path.append(folder)
-    spec = spec_from_file_location(MODULE, evaluator)
+    spec = spec_from_file_location(MODULE, task.evaluator)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{evaluator} is not a Python file")
+        raise ImportError(f"{task.evaluator} is not a Python file")
     module = module_from_spec(spec)
     sys.modules[MODULE] = module
     spec.loader.exec_module(module)
     function = getattr(module, "evaluate", None)
     if not callable(function):
-        raise AttributeError(f"{evaluator} has no function evaluate(candidate)")
-    return seeded(function)
+        raise AttributeError(f"{task.evaluator} has no function evaluate(candidate)")
+    return Script(seeded(function), getattr(module, "screen", None), getattr(module, "validate", None))
 
 
 def seeded(function: Callable[..., Any]) -> Evaluate:
@@ -58,16 +66,17 @@ def seeded(function: Callable[..., Any]) -> Evaluate:
     return lambda candidate, seed: function(candidate)
 
 
-def judge(task: Task, evaluate: Evaluate, job: Job, channel: Channel) -> Evaluation:
-    """Evaluate one candidate through ``channel``, which is closed at the end.
+def judge(task: Task, script: Script, job: Job, open: Open) -> Evaluation:
+    """Evaluate one candidate; every channel that ``open`` made is closed at the end.
 
     The log and the isolation are not filled in: the caller knows them.
     """
     begin = time.monotonic()
+    candidate = Candidate(task, job.sources, job.seed, open)
     try:
-        seen = _verdict(task, evaluate, Candidate(task, job.sources, job.seed, channel), job.seed)
+        seen = _verdict(task, script.evaluate, candidate, job.seed)
     finally:
-        usage = channel.close()
+        usage = candidate.close()
     seen = replace(seen, error=_storable(seen.error), feedback=_storable(seen.feedback), output=_storable(usage.output))
     return replace(seen, seconds=time.monotonic() - begin, cpu_seconds=usage.cpu_seconds, memory=usage.memory)
 

@@ -29,7 +29,7 @@ def double(x):
 
 def threads(task: Task) -> ThreadExecutor:
     """Return an executor whose function imports evaluate.py anew for each candidate."""
-    return ThreadExecutor(task, lambda candidate, seed: score.load(task.evaluator)(candidate, seed), choose("none"), 2)
+    return ThreadExecutor(task, lambda candidate, seed: score.load(task).evaluate(candidate, seed), choose("none"), 2)
 
 
 EXECUTORS: dict[str, Callable[[Task], Executor]] = {

@@ -18,7 +18,7 @@ TASK = replace(
     task(metrics=(Metric("loss", "minimize", bounds=(0.0, None)),)),
     score=Metric("accuracy", "maximize", bounds=(0.0, 2.0)),
 )
-CANDIDATE = Candidate(TASK, {}, 0, Here(TASK, {}))
+CANDIDATE = Candidate(TASK, {}, 0, lambda sources: Here(TASK, sources))
 
 
 @pytest.mark.parametrize(
@@ -89,14 +89,14 @@ def test_helpers_beside_the_script_can_be_imported(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "helper_of_this_task.py").write_text("N = 4")
     (tmp_path / "evaluate.py").write_text("import helper_of_this_task as h\ndef evaluate(c):\n    return h.N\n")
-    assert load(tmp_path / "evaluate.py")(CANDIDATE, 0) == 4
+    assert load(replace(TASK, evaluator=tmp_path / "evaluate.py")).evaluate(CANDIDATE, 0) == 4
 
 
 def test_a_traceback_shows_the_script_alone(tmp_path: Path) -> None:
     script = tmp_path / "evaluate.py"
     script.write_text("def evaluate(candidate):\n    return candidate.sources['x']\n")
     with pytest.raises(KeyError) as caught:
-        load(script)(CANDIDATE, 0)
+        load(replace(TASK, evaluator=script)).evaluate(CANDIDATE, 0)
     text = described(caught.value)
     assert text.endswith("return candidate.sources['x']\n           ~~~~~~~~~~~~~~~~~^^^^^\nKeyError: 'x'")
     assert "/score.py" not in text
