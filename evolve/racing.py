@@ -1,0 +1,149 @@
+"""The statistics of repeats: is one program better than another on the same seeds, and is it still worth asking.
+
+Every candidate sees the same seeds (common random numbers: Law, "Simulation Modeling and Analysis", the chapter on comparing
+systems), so two of them are compared by their differences seed by seed: what a seed does to both cancels. The differences are
+taken as about normal, and their mean is bounded by Student's t.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import fmean, mean
+
+LEVEL = 0.95
+FEWEST = 3
+"""Differences before the first look of a race: two leave one degree of freedom, with which almost nothing is certain."""
+ERROR = 0.1
+"""How likely a race may be to stop a candidate that is as good as its rival, over all its looks together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """By how much a contender is better than the incumbent on the ``n`` seeds that both have seen: the mean paired
+    difference, more is better, and the ends of its confidence interval.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+def lead(sign: float, contender: Sequence[float], incumbent: Sequence[float], level: float = LEVEL) -> Lead:
+    """Compare two programs on the same seeds.
+
+    Args:
+        sign: +1 where a larger score is better, -1 where a smaller one is.
+        contender: its raw scores, in the order of the seeds.
+        incumbent: likewise; the longer of the two is read as far as the shorter goes.
+        level: of the two-sided interval. One difference alone has an infinite one.
+
+    Raises:
+        ValueError: if no seed is common to both.
+    """
+    differences = _differences(sign, contender, incumbent)
+    middle, error = _summary(differences)
+    reach = _reach(error, (1.0 + level) / 2.0, len(differences))
+    return Lead(middle, middle - reach, middle + reach, len(differences))
+
+
+def bound(sign: float, scores: Sequence[float], level: float = LEVEL) -> float:
+    """Return the mean score that a program has at least, with confidence ``level``: one-sided, in raw units, infinitely bad
+    after one seed. At most, where ``sign`` says that smaller is better.
+    """
+    middle, error = _summary(scores)
+    return middle - sign * _reach(error, level, len(scores))
+
+
+def hopeless(sign: float, own: Sequence[float], rival: Sequence[float], total: int) -> bool:
+    """Whether a race can stop: on the seeds so far a candidate is clearly worse than its rival.
+
+    Asked after each seed. A race is a t-test that is looked at again and again, so each of its looks gets an equal part of
+    `ERROR`: by Bonferroni's inequality all together then err no more often than that.
+
+    Args:
+        sign: +1 where a larger score is better, -1 where a smaller one is.
+        own: the candidate's raw scores so far, in the order of the seeds.
+        rival: those of its rival, all that are known.
+        total: on how many seeds the candidate is to be judged.
+    """
+    last = min(len(rival), total - 1)
+    if not FEWEST <= len(own) <= last:
+        return False
+    differences = _differences(sign, own, rival)
+    risk = ERROR / (last - FEWEST + 1)
+    if len(set(differences)) == 1:
+        return _settled(differences[0], own, risk)
+    middle, error = _summary(differences)
+    return middle + _reach(error, 1.0 - risk, len(own)) < 0.0
+
+
+def _settled(difference: float, own: Sequence[float], risk: float) -> bool:
+    """Whether a race is over whose differences are all the same, which leaves Student's t no spread to measure.
+
+    Where scores differ from seed to seed, such a candidate behaves as its rival does, or is behind by a constant: it cannot
+    matter. Coarse scores, such as solved or not, are often equal by chance: there a tie says nothing yet, and losses
+    count as tosses of a coin that all came out alike.
+    """
+    if len(set(own)) == len(own):
+        return difference <= 0.0
+    return difference < 0.0 and 0.5 ** len(own) <= risk
+
+
+def projected(own: Sequence[float], rival: Sequence[float]) -> float:
+    """Return what a candidate whose race ended early would have on all of its rival's seeds: the rival's mean plus the mean
+    paired difference. Its own mean would not do: the seeds that it has seen may be easier than the rest.
+    """
+    return _within(mean(rival) + _summary(_differences(1.0, own, rival))[0])
+
+
+@lru_cache(maxsize=4096)
+def quantile(level: float, freedom: int) -> float:
+    """Return the value below which Student's t with ``freedom`` degrees stays with probability ``level``, in (0, 1)."""
+    if level < 0.5:
+        return -quantile(1.0 - level, freedom)
+    low, high = 0.0, math.pi / 2
+    while low < (angle := (low + high) / 2) < high:
+        low, high = (angle, high) if _central(angle, freedom) < 2.0 * level - 1.0 else (low, angle)
+    return math.sqrt(freedom) * math.tan(low)
+
+
+def _central(angle: float, freedom: int) -> float:
+    """Return the probability that |T| <= sqrt(freedom) * tan(angle): Abramowitz and Stegun, 26.7.3 and 26.7.4."""
+    odd = freedom % 2
+    square, term, total = math.cos(angle) ** 2, math.cos(angle) if odd else 1.0, 0.0
+    for power in range(odd + 1, freedom, 2):
+        total += term
+        term *= square * power / (power + 1)
+    total *= math.sin(angle)
+    return 2.0 / math.pi * (angle + total) if odd else total
+
+
+def _differences(sign: float, own: Sequence[float], rival: Sequence[float]) -> list[float]:
+    return [_within(sign * (mine - theirs)) for mine, theirs in zip(own, rival, strict=False)]
+
+
+def _summary(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean and its standard error, exact where all values are the same, and whatever their size."""
+    if not values:
+        raise ValueError("there is no score to compare")
+    scale = max(map(abs, values)) or 1.0
+    middle = fmean(value / scale for value in values)
+    if len(values) == 1:
+        return values[0], math.inf
+    squares = math.fsum((value / scale - middle) ** 2 for value in values)
+    return scale * middle, scale * math.sqrt(squares / (len(values) * (len(values) - 1)))
+
+
+def _reach(error: float, level: float, n: int) -> float:
+    """Return how far a confidence bound is from the mean."""
+    return math.inf if n == 1 else quantile(level, n - 1) * error
+
+
+def _within(value: float) -> float:
+    """Return the nearest number that is finite."""
+    return max(-sys.float_info.max, min(sys.float_info.max, value))
