@@ -1,4 +1,4 @@
-"""From a candidate to an evaluation: runs ``evaluate`` on it and turns what that returned or raised into a record."""
+"""From a candidate to an evaluation: runs the script's functions on it and turns what they returned or raised into a record."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.util import module_from_spec, spec_from_file_location
 from numbers import Real
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from evolve.errors import EvolveError
 from evolve.jail import Confinement
+from evolve.judge import stages
 from evolve.judge.candidate import Candidate, CandidateFailed, Invalid, Open
 from evolve.records import Artifact, Evaluation, Job, Metric, Result, Task
 
@@ -24,6 +25,12 @@ MODULE = "evolve_evaluate"
 
 Evaluate = Callable[[Candidate, int], Any]
 """A task's judgement: candidate and seed in; what counts as a result, or an exception, out."""
+
+Step = Literal["screen", "evaluate", "validate"]
+"""The script's functions, by name; also the stage of an evaluation that ends in one."""
+
+Run = Callable[[Step, int], Evaluation]
+"""Runs one of them, with a seed, on a candidate made for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +74,56 @@ def seeded(function: Callable[..., Any]) -> Evaluate:
 
 
 def judge(task: Task, script: Script, job: Job, open: Open) -> Evaluation:
-    """Evaluate one candidate; every channel that ``open`` made is closed at the end.
+    """Judge one candidate: ``screen``, then ``evaluate`` on each seed until a race is lost, or ``validate`` alone.
 
-    The log and the isolation are not filled in: the caller knows them.
+    Each of these has a channel of its own, closed at its end: nothing is carried from one to the next. The log and the isolation
+    are not filled in: the caller knows them.
+
+    Raises:
+        RuntimeError: if the job asks for a ``validate`` that the script does not have.
     """
     begin = time.monotonic()
-    candidate = Candidate(task, job.sources, job.seed, open)
+    parts: list[Evaluation] = []
+
+    def run(step: Step, seed: int) -> Evaluation:
+        parts.append(_run(task, script, step, Candidate(task, job.sources, seed, open), seed))
+        return parts[-1]
+
+    if job.purpose == "validate" and script.validate is None:
+        raise RuntimeError(f"{task.evaluator} has no function validate(candidate)")
+    screening = script.screen is not None and job.purpose in stages.SCREENED
+    seen = run("validate", job.seed) if job.purpose == "validate" else _staged(task, job, screening, run)
+    return replace(stages.together(task, seen, parts), seconds=time.monotonic() - begin)
+
+
+def _staged(task: Task, job: Job, screening: bool, run: Run) -> Evaluation:
+    """Screen, and evaluate on the seeds what passes."""
+    screen: float | None = None
+    if screening:
+        first = run("screen", job.seed)
+        if first.status != "ok":
+            return first
+        if reason := stages.held_back(task, job, first.screen):
+            return replace(first, error=reason)
+        screen = first.screen
+    seen: list[Evaluation] = []
+    for seed in job.seeds:
+        seen.append(run("evaluate", seed))
+        if seen[-1].status != "ok" or stages.over(task, job, seen):
+            break
+    return replace(stages.repeated(task, job, seen), screen=screen)
+
+
+def _run(task: Task, script: Script, step: Step, candidate: Candidate, seed: int) -> Evaluation:
+    """Run one function of the script on a candidate of its own, which is closed at the end."""
+    begin = time.monotonic()
     try:
-        seen = _verdict(task, script.evaluate, candidate, job.seed)
+        seen = _verdict(task, script, step, candidate, seed)
     finally:
         usage = candidate.close()
     seen = replace(seen, error=_storable(seen.error), feedback=_storable(seen.feedback), output=_storable(usage.output))
-    return replace(seen, seconds=time.monotonic() - begin, cpu_seconds=usage.cpu_seconds, memory=usage.memory)
+    seconds = time.monotonic() - begin
+    return replace(seen, stage=step, seconds=seconds, cpu_seconds=usage.cpu_seconds, memory=usage.memory)
 
 
 def _storable(text: str) -> str:
@@ -93,9 +138,13 @@ def stamped(seen: Evaluation, confinement: Confinement, log: str) -> Evaluation:
     )
 
 
-def _verdict(task: Task, evaluate: Evaluate, candidate: Candidate, seed: int) -> Evaluation:
+def _verdict(task: Task, script: Script, step: Step, candidate: Candidate, seed: int) -> Evaluation:
     try:
-        return scored(task, evaluate(candidate, seed))
+        if step == "screen" and script.screen is not None:
+            return screened(task, script.screen(candidate))
+        if step == "validate" and script.validate is not None:
+            return scored(task, script.validate(candidate), step)
+        return scored(task, script.evaluate(candidate, seed))
     except Invalid as verdict:
         return Evaluation("invalid", error=str(verdict))
     except CandidateFailed as failure:
@@ -116,8 +165,21 @@ def described(error: BaseException) -> str:
     return "".join(trace.format()).strip()
 
 
-def scored(task: Task, returned: Any) -> Evaluation:
-    """Turn what ``evaluate`` returned into an evaluation.
+def screened(task: Task, returned: Any) -> Evaluation:
+    """Turn what ``screen`` returned into an evaluation without a score: None passes, all else is a result in a unit of its own.
+
+    Raises:
+        TypeError, ValueError: as `scored`.
+    """
+    if returned is None:
+        return Evaluation("ok")
+    unbounded = replace(task, score=replace(task.score, bounds=(None, None)))
+    seen = scored(unbounded, returned, "screen")
+    return Evaluation("ok", screen=seen.score, feedback=seen.feedback)
+
+
+def scored(task: Task, returned: Any, step: Step = "evaluate") -> Evaluation:
+    """Turn what ``evaluate``, or another ``step``, returned into an evaluation.
 
     A number is the score; a dict holds ``score`` and may hold ``feedback``, ``artifacts``, ``metrics``, and further metrics
     beside them.
@@ -126,53 +188,51 @@ def scored(task: Task, returned: Any) -> Evaluation:
         TypeError: for anything else, and for what should be a number and is none.
         ValueError: for a number that is not finite or out of its metric's bounds.
     """
-    result = returned if isinstance(returned, Result) else _result(returned)
+    result = returned if isinstance(returned, Result) else _result(returned, step)
     if isinstance(result.score, bool):
-        raise TypeError("evaluate returned a score of type bool: return a number")
-    metrics = {name: _number(task.metrics.get(name, Metric(name)), value) for name, value in result.metrics.items()}
+        raise TypeError(f"{step} returned a score of type bool: return a number")
+    metrics = {
+        name: _number(task.metrics.get(name, Metric(name)), value, step) for name, value in result.metrics.items()
+    }
     if not isinstance(result.feedback, str):
-        raise TypeError(f"evaluate returned feedback of type {type(result.feedback).__name__}: return a str")
-    artifacts = tuple(_artifact(name, data) for name, data in result.artifacts.items())
-    score = _number(replace(task.score, name="score"), result.score)
+        raise TypeError(f"{step} returned feedback of type {type(result.feedback).__name__}: return a str")
+    artifacts = tuple(_artifact(name, data, step) for name, data in result.artifacts.items())
+    score = _number(replace(task.score, name="score"), result.score, step)
     return Evaluation("ok", score=score, metrics=metrics, feedback=result.feedback, artifacts=artifacts)
 
 
-def _result(returned: Any) -> Result:
+def _result(returned: Any, step: Step) -> Result:
     if isinstance(returned, Real):
         return Result(cast(float, returned))
     if not isinstance(returned, Mapping):
-        raise TypeError(
-            f"evaluate returned {type(returned).__name__}: return a number, a dict with 'score', or a Result"
-        )
+        raise TypeError(f"{step} returned {type(returned).__name__}: return a number, a dict with 'score', or a Result")
     if "score" not in returned:
-        raise TypeError(f"evaluate returned a dict without 'score': its keys are {sorted(map(str, returned))}")
+        raise TypeError(f"{step} returned a dict without 'score': its keys are {sorted(map(str, returned))}")
     rest = dict(returned)
     score, feedback, artifacts = rest.pop("score"), rest.pop("feedback", ""), rest.pop("artifacts", {})
     metrics = rest.pop("metrics", {}) | rest
     return Result(score, metrics=metrics, feedback=feedback, artifacts=artifacts)
 
 
-def _number(metric: Metric, value: Any) -> float:
+def _number(metric: Metric, value: Any, step: Step) -> float:
     if not isinstance(value, Real):
-        raise TypeError(f"evaluate returned {metric.name!r} of type {type(value).__name__}: return a real number")
+        raise TypeError(f"{step} returned {metric.name!r} of type {type(value).__name__}: return a real number")
     number = float(value)
     if not math.isfinite(number):
         raise ValueError(
-            f"evaluate returned {metric.name!r} = {number}, which cannot be compared: raise Invalid(...) instead"
+            f"{step} returned {metric.name!r} = {number}, which cannot be compared: raise Invalid(...) instead"
         )
     low, high = metric.bounds
     if (low is not None and number < low) or (high is not None and number > high):
-        raise ValueError(
-            f"evaluate returned {metric.name!r} = {number}, outside the bounds [{low}, {high}] of task.toml"
-        )
+        raise ValueError(f"{step} returned {metric.name!r} = {number}, outside the bounds [{low}, {high}] of task.toml")
     return number
 
 
-def _artifact(name: str, data: str | bytes) -> Artifact:
+def _artifact(name: str, data: str | bytes, step: Step) -> Artifact:
     from mimetypes import MimeTypes
 
     if not isinstance(data, str | bytes):
-        raise TypeError(f"evaluate returned the artifact {name!r} of type {type(data).__name__}: return str or bytes")
+        raise TypeError(f"{step} returned the artifact {name!r} of type {type(data).__name__}: return str or bytes")
     known, _ = MimeTypes().guess_type(name)  # the built-in table alone, so that machines agree
     if isinstance(data, str):
         return Artifact(name, known or "text/plain", data.encode())
