@@ -70,6 +70,8 @@ _LASTING = frozenset(ATTACKS) & {
 """Attacks after which a jail is not as it was before."""
 
 _PATIENCE = 5.0
+_LONGEST = 70
+"""Bytes of a path that leave room for a socket in a folder: a socket's own path may have 103 (macOS) or 107."""
 _PROBE = Path(__file__).with_name("probe.py")
 
 
@@ -81,7 +83,7 @@ class Lab:
         self._stack = ExitStack()
         self._jail: Jail | None = None
         self.token = "canary-" + secrets.token_hex(8)
-        self.folder = Path(tempfile.mkdtemp(prefix="selftest-", dir=home()))
+        self.folder = Path(tempfile.mkdtemp(prefix="selftest-", dir=_short(home())))
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.folder.chmod(0o755)
         self.victim = subprocess.Popen(
@@ -164,6 +166,11 @@ class Lab:
         for path in Path("/dev/shm").glob(self.token + "*"):
             path.unlink(missing_ok=True)
         self._stack.close()
+
+
+def _short(folder: Path) -> Path:
+    """Return ``folder``, or one with a shorter path where a Unix socket inside would have too long a one."""
+    return folder if len(os.fsencode(folder)) <= _LONGEST else Path("/tmp")
 
 
 def _running(token: str) -> int:
