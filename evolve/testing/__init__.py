@@ -5,6 +5,7 @@ ScriptedServer      an OpenAI-compatible server that answers by script, counts a
 SimulatedLLM        answers for it: finds the parent in any framework's prompt and edits it with a stated skill
 Staircase           a toy whose good edits are known, for tests of bandits
 NullModel           ignores its prompt: the baseline of every prompt
+FakeProbe           GPUs that leak, vanish, grow and are somebody else's, as a test says (`evolve.testing.gpu`)
 ClientConformance   what every `evolve.seams.Client` must do, as tests to inherit (`evolve.testing.clients`)
 """
 
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evolve.testing.clients import ClientConformance as ClientConformance
     from evolve.testing.faults import Fault as Fault
+    from evolve.testing.gpu import FakeProbe as FakeProbe
     from evolve.testing.listener import Request as Request
     from evolve.testing.replies import Answer as Answer
     from evolve.testing.server import ScriptedServer as ScriptedServer
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Answer": "replies",
     "ClientConformance": "clients",
+    "FakeProbe": "gpu",
     "Fault": "faults",
     "NullModel": "simulated",
     "Request": "listener",
@@ -35,7 +38,7 @@ _HOMES = {
 }
 
 __all__ = [
-    "Answer", "ClientConformance", "Fault", "NullModel", "Request", "ScriptedServer", "SimulatedLLM", "Staircase",
+    "Answer", "ClientConformance", "FakeProbe", "Fault", "NullModel", "Request", "ScriptedServer", "SimulatedLLM", "Staircase",
 ]  # fmt: skip
 
 
