@@ -69,14 +69,15 @@ SELECT
 FROM replies
 GROUP BY run, arm, purpose;
 
--- What each arm cost. Seeds and checks are listed but never count against a budget (`counted`). Dollars as in `reply_spend`.
+-- What each arm cost. Seeds, checks and what was taken from an earlier evaluation are listed but never count against a budget
+-- (`counted`). Dollars as in `reply_spend`.
 CREATE VIEW spend AS
 SELECT
     a.run,
     a.arm,
     count(DISTINCT a.number) AS attempts,
     count(e.id) AS evaluations,
-    coalesce(sum(e.purpose IN ('child', 'tune')), 0) AS counted,
+    coalesce(sum(e.purpose IN ('child', 'tune') AND e.cached = 0), 0) AS counted,
     total(e.seconds) AS seconds,
     sum(e.cpu_seconds) AS cpu_seconds,
     (SELECT count(*) FROM replies AS r WHERE r.run = a.run AND r.arm = a.arm) AS replies,
@@ -97,7 +98,7 @@ LEFT JOIN evaluations AS e ON e.run = a.run AND e.attempt = a.number AND e.point
 GROUP BY a.run, a.arm
 UNION ALL
 SELECT
-    run, 'seed', count(DISTINCT attempt), count(*), sum(purpose IN ('child', 'tune')), total(seconds), sum(cpu_seconds),
+    run, 'seed', count(DISTINCT attempt), count(*), sum(purpose IN ('child', 'tune') AND cached = 0), total(seconds), sum(cpu_seconds),
     0, 0, 0, 0, 0.0, 0.0, 0.0
 FROM evaluations
 WHERE attempt <= 0
@@ -192,3 +193,32 @@ WHERE p.score IS NOT NULL AND NOT EXISTS (
         AND (a.value IS NULL OR iif(o.direction = 'minimize', b.value < a.value, b.value > a.value))
     ))
 );
+
+-- What the screen of a run did with the candidates that it scored: how many passed, were held back, and were judged although held
+-- back (audited). An audited one that is better than its parent, or than the best of the run when it was asked for, is a false
+-- rejection.
+CREATE VIEW screening AS
+SELECT
+    run,
+    count(*) - sum(held_back) - sum(audited) AS passed,
+    sum(held_back) AS held_back,
+    sum(audited) AS audited,
+    coalesce(sum(audited AND sign * (score - parent_score) > 0), 0) AS better_than_parent,
+    coalesce(sum(audited AND sign * (score - best) > 0), 0) AS better_than_best
+FROM (
+    SELECT
+        e.run,
+        e.score,
+        p.score AS parent_score,
+        a.best,
+        iif(r.direction = 'minimize', -1, 1) AS sign,
+        e.stage = 'screen' AS held_back,
+        e.stage <> 'screen' AND e.bar IS NOT NULL
+        AND iif(r.direction = 'minimize', e.screen > e.bar, e.screen < e.bar) AS audited
+    FROM evaluations AS e INDEXED BY evaluations_screened
+    JOIN runs AS r ON r.name = e.run
+    JOIN attempts AS a ON a.run = e.run AND a.number = e.attempt
+    JOIN programs AS p ON p.run = a.run AND p.digest = a.parent
+    WHERE e.screen IS NOT NULL
+)
+GROUP BY run;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from evolve.records import Artifact, Draft, Evaluation, Status
+from evolve.records import Artifact, Draft, Evaluation, Repeat, Status
 
 texts = st.text(st.characters(codec="utf-8"), max_size=60)
 """Text as files hold it: any character but lone surrogates."""
@@ -31,6 +31,9 @@ artifacts = st.lists(
 ).map(tuple)
 
 
+repeats = st.lists(st.builds(Repeat, st.integers(0, 2**53), numbers, st.floats(0, 1e6)), max_size=3).map(tuple)
+
+
 @st.composite
 def evaluations(draw: st.DrawFn) -> Evaluation:
     """Return evaluations of any status, with a score if and only if they are ``ok``."""
@@ -52,4 +55,10 @@ def evaluations(draw: st.DrawFn) -> Evaluation:
         isolation=draw(st.sampled_from(["namespaces", "landlock", "rlimits", "none"])),
         isolation_reason=draw(texts),
         integrity=draw(st.sampled_from(["isolated", "best-effort", "same-process"])),
+        stage=draw(st.sampled_from(["screen", "evaluate"])),
+        screen=draw(st.none() | numbers),
+        repeats=draw(repeats),
+        fresh=draw(st.sampled_from([None, "fork", "process"])),
+        cached=draw(st.booleans()),
+        gpus=draw(st.lists(st.text("ab-", min_size=1), max_size=2).map(tuple)),
     )

@@ -353,7 +353,7 @@ class TestFile:
         Archive(path).close()
         before = path.read_bytes()
         with Archive(path, create=False) as again:
-            assert again._one("SELECT count(*) FROM _sqlite_migrations") == (3,)
+            assert again._one("SELECT count(*) FROM _sqlite_migrations") == (4,)
         assert path.read_bytes() == before
 
     def test_importing_and_opening_is_light(self, tmp_path: Path) -> None:
@@ -452,6 +452,7 @@ class TestFile:
                 ("0001_archive",),
                 ("0002_replies",),
                 ("0003_sittings",),
+                ("0004_stages",),
                 ("0098_fine",),
             ]
 
@@ -654,6 +655,7 @@ class TestFolder:
             "line": 4,
             "code": 1,
             "conversation": 4,
+            "champions": 0,
             "search": 2,
             "progress": 3,
         }

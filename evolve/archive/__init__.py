@@ -4,11 +4,13 @@ archive.py     writes; `Archive` is all of the below
 database.py    opens and migrates the file;  rows.py  turns rows into records and records into rows
 recall.py      reads back what the loop needs;  questions.py  answers people
 replies.py     keeps what models were asked and answered;  background.py  what prompts tell of the past
+reviews.py     keeps the champions of a run and what was judged for them;  finds evaluations that can be used again
 lock.py        keeps a run to one process;  export.py  copies runs out
 """
 
 from evolve.archive.archive import Archive
 from evolve.archive.replies import request_hash
+from evolve.archive.reviews import Champion, Screening
 from evolve.archive.rows import ArmHistory, RunInfo, Sitting
 
-__all__ = ["Archive", "ArmHistory", "RunInfo", "Sitting", "request_hash"]
+__all__ = ["Archive", "ArmHistory", "Champion", "RunInfo", "Screening", "Sitting", "request_hash"]

@@ -24,6 +24,7 @@ from evolve.archive.rows import (
     content,
     dump_given,
     dump_metrics,
+    dump_repeats,
 )
 from evolve.errors import ArchiveError
 from evolve.records import Attempt, Draft, Evaluation, Program, Proposal, Sources, Task
@@ -78,6 +79,7 @@ class Archive(Questions, Backgrounds, Replies):
                 task_digest=task.digest,
                 direction=direction,
                 unit=task.score.unit,
+                repeats=task.stages.repeats,
                 seed=seed,
                 config=canonical(dict(config)),
                 version=__version__,
@@ -169,15 +171,17 @@ class Archive(Questions, Backgrounds, Replies):
         with self.transaction():
             self._update_attempt(run, attempt, "drafted", None)
 
-    def judged(self, run: str, attempt: Attempt, point: int, purpose: Purpose, seed: int) -> None:
-        """Store what the judge saw of ``attempt.points[point]``.
+    def judged(
+        self, run: str, attempt: Attempt, point: int, purpose: Purpose, seed: int, bar: float | None = None
+    ) -> None:
+        """Store what the judge saw of ``attempt.points[point]``, whose screen had to reach ``bar``.
 
         A stored ``judge_error`` gives way to what a later try brought.
         """
         seen = attempt.points[point]
         with self.transaction():
             place = (attempt.proposal.number, point, purpose, seed)
-            self._store_evaluation(run, place, seen.draft, seen.digest, seen.evaluation)
+            self._store_evaluation(run, place, seen.draft, seen.digest, seen.evaluation, bar)
 
     def told(self, run: str, attempt: Attempt, order: int) -> None:
         """Store how an attempt ended, and its program if it has one.
@@ -272,7 +276,13 @@ class Archive(Questions, Backgrounds, Replies):
         return hash
 
     def _store_evaluation(
-        self, run: str, place: tuple[int, int, Purpose, int], draft: Draft, digest: str, seen: Evaluation
+        self,
+        run: str,
+        place: tuple[int, int, Purpose, int],
+        draft: Draft,
+        digest: str,
+        seen: Evaluation,
+        bar: float | None = None,
     ) -> None:
         """Store an evaluation with its artifacts; ``place`` is attempt, point, purpose and seed."""
         attempt, point, purpose, seed = place
@@ -305,6 +315,13 @@ class Archive(Questions, Backgrounds, Replies):
             isolation=seen.isolation,
             isolation_reason=clean(seen.isolation_reason),
             integrity=seen.integrity,
+            stage=seen.stage,
+            screen=seen.screen,
+            bar=bar,
+            repeats=dump_repeats(seen.repeats),
+            fresh=seen.fresh,
+            cached=seen.cached,
+            gpus=canonical(list(seen.gpus)),
             judged_at=time.time(),
         )
         for artifact in seen.artifacts if id is not None else ():

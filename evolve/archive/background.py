@@ -22,8 +22,9 @@ SELECT {EVALUATION} FROM evaluations AS e
 WHERE e.run = ? AND e.attempt = ? AND e.digest = ? AND e.status <> 'judge_error' ORDER BY e.point LIMIT 1
 """
 TRIED = """
-SELECT a.number, a.arm, a.operator, coalesce(c.status, e.status, a.stage, ''), a.note, a.reason, e.error, e.feedback,
-    c.score
+SELECT a.number, a.arm, a.operator,
+    iif(e.stage = 'screen' AND e.status = 'ok', 'screened out', coalesce(c.status, e.status, a.stage, '')),
+    a.note, a.reason, e.error, e.feedback, c.score
 FROM attempts AS a
 LEFT JOIN programs AS c ON c.run = a.run AND c.digest = a.program
 LEFT JOIN evaluations AS e ON e.run = a.run AND e.attempt = a.number AND e.point = 0

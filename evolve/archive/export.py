@@ -30,6 +30,8 @@ TABLES = (
     "replies",
     "evaluations",
     "artifacts",
+    "champions",
+    "reviews",
 )
 """What a run consists of, each table after those it refers to."""
 
@@ -130,7 +132,7 @@ class Copy(Database):
             for table in TABLES:
                 columns = ", ".join(name for (name,) in self._all("SELECT name FROM pragma_table_info(?)", (table,)))
                 rows = f"SELECT {columns} FROM whole.{table} WHERE {OWN.get(table, 'run = :run')} ORDER BY rowid"
-                if table in ("sittings", "objectives", "arms", "metrics"):  # these have no rowid
+                if table in ("sittings", "objectives", "arms", "metrics", "champions"):  # these have no rowid
                     rows = rows.removesuffix(" ORDER BY rowid")
                 self._run(f"INSERT INTO main.{table} ({columns}) {rows}", {"run": run})
         self._run("DETACH whole")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evolve.archive.recall import Recall
+from evolve.archive.reviews import Reviews
 from evolve.archive.rows import (
     EVALUATION,
     ID_LENGTH,
@@ -31,11 +32,19 @@ SHORTEST = 4
 
 RUN = """
 SELECT name, task, task_path, task_digest, direction, unit, seed, config, version, state, reason, created,
-    finished, seconds, (SELECT count(*) FROM evaluations AS e WHERE e.run = r.name AND e.purpose IN ('child', 'tune')),
-    CASE direction
-        WHEN 'minimize' THEN (SELECT min(score) FROM programs AS p WHERE p.run = r.name AND p.score IS NOT NULL)
-        ELSE (SELECT max(score) FROM programs AS p WHERE p.run = r.name AND p.score IS NOT NULL)
-    END
+    finished, seconds, (
+        SELECT count(*) FROM evaluations AS e WHERE e.run = r.name AND e.purpose IN ('child', 'tune') AND e.cached = 0
+    ),
+    coalesce(
+        (
+            SELECT p.score FROM champions AS c JOIN programs AS p ON p.run = c.run AND p.digest = c.digest
+            WHERE r.repeats > 1 AND c.run = r.name AND c.verdict = 'promoted' ORDER BY c.place DESC LIMIT 1
+        ),
+        CASE direction
+            WHEN 'minimize' THEN (SELECT min(score) FROM programs AS p WHERE p.run = r.name AND p.score IS NOT NULL)
+            ELSE (SELECT max(score) FROM programs AS p WHERE p.run = r.name AND p.score IS NOT NULL)
+        END
+    ), repeats
 FROM runs AS r
 """
 BEST = f"""
@@ -51,7 +60,7 @@ SELECT {PROGRAM} FROM line JOIN programs AS p ON p.run = ?1 AND p.digest = line.
 """
 
 
-class Questions(Recall):
+class Questions(Recall, Reviews):
     """The part of the archive that the command line, the pages and notebooks ask. No run named means the newest."""
 
     def runs(self) -> list[RunInfo]:
@@ -73,10 +82,17 @@ class Questions(Recall):
         return _run_info(row)
 
     def best(self, n: int = 1, run: str | None = None) -> list[Program]:
-        """Return the ``n`` best programs of a run, the best first; of equals the older first."""
+        """Return the ``n`` best programs of a run, the best first; of equals the older first. Where candidates are judged on
+        several seeds, the champion comes before programs whose score is better: they have not been shown to be.
+        """
         info = self.run(run)
         order = "ASC" if info.direction == "minimize" else "DESC"
-        return [to_program(row[:-1], row[-1]) for row in self._all(BEST.format(order=order), (info.name, n))]
+        found = [to_program(row[:-1], row[-1]) for row in self._all(BEST.format(order=order), (info.name, n))]
+        champion = self.champion(info.name) if info.repeats > 1 else None
+        if champion is None:
+            return found
+        others = [program for program in found if program.digest != champion.digest]
+        return [self.program(info.name, champion.digest), *others][:n]
 
     def find(self, id: str, run: str | None = None) -> tuple[str, Program]:
         """Return the program whose digest begins with ``id``, and its run.
@@ -114,7 +130,7 @@ class Questions(Recall):
     def evaluations(self, run: str, digest: str) -> list[Judged]:
         """Return every evaluation of a program, the oldest first, with texts but without artifacts."""
         sql = (
-            "SELECT e.attempt, e.point, e.purpose, e.digest, e.seed, e.task_digest, e.note, e.judged_at, "
+            "SELECT e.attempt, e.point, e.purpose, e.digest, e.seed, e.task_digest, e.note, e.judged_at, e.bar, "
             f"{EVALUATION} FROM evaluations AS e WHERE e.run = ? AND e.digest = ? ORDER BY e.id"
         )
         return [_judged(*row) for row in self._all(sql, (run, digest))]
@@ -215,10 +231,19 @@ def _run_info(row: tuple[object, ...]) -> RunInfo:
 
 
 def _judged(
-    attempt: int, point: int, purpose: Purpose, digest: str, seed: int, task: str, note: str, at: float, *columns: Any
+    attempt: int,
+    point: int,
+    purpose: Purpose,
+    digest: str,
+    seed: int,
+    task: str,
+    note: str,
+    at: float,
+    bar: float | None,
+    *columns: Any,
 ) -> Judged:
     """Make an evaluation with its place of its columns."""
-    return Judged(attempt, point, purpose, digest, seed, task, note, at, to_evaluation(columns))
+    return Judged(attempt, point, purpose, digest, seed, task, note, at, bar, to_evaluation(columns))
 
 
 def _search_code(run: str | None) -> str:

@@ -83,8 +83,12 @@ class Recall(Database):
         )
 
     def counted(self, run: str) -> int:
-        """Return how many evaluations the budget of ``run`` counts: children and points of tuners, of any status."""
-        (count,) = self._one("SELECT count(*) FROM evaluations WHERE run = ? AND purpose IN ('child', 'tune')", (run,))
+        """Return how many evaluations the budget of ``run`` counts: children and points of tuners, of any status, that were
+        judged for it.
+        """
+        (count,) = self._one(
+            "SELECT count(*) FROM evaluations WHERE run = ? AND purpose IN ('child', 'tune') AND cached = 0", (run,)
+        )
         return int(count)
 
     def arms(self, run: str) -> dict[str, dict[str, Any]]:
@@ -116,7 +120,7 @@ class Recall(Database):
     def history(self, run: str) -> Iterator[Attempt]:
         """Yield the told attempts of ``run`` in the order they were told, light enough for 100,000 of them.
 
-        Programs and drafts come without sources, evaluations with status, score, metrics and seconds only.
+        Programs and drafts come without sources, evaluations with status, score, metrics, seconds and cached only.
         Attempts share their programs.
         """
         seen = {
@@ -126,7 +130,7 @@ class Recall(Database):
         rows = self._stream(
             f"SELECT {PROPOSAL}, a.parent, a.inspirations, {OUTCOME}, a.program, a.source IS NOT NULL, "
             "a.note, a.traits, c.dollars, c.tokens, c.seconds, "
-            "e.point, e.digest, e.status, e.score, e.metrics, e.seconds FROM attempts AS a "
+            "e.point, e.digest, e.status, e.score, e.metrics, e.seconds, e.cached FROM attempts AS a "
             f"LEFT JOIN (SELECT attempt, {COST} FROM replies WHERE run = :run GROUP BY attempt) AS c ON c.attempt = a.number "
             "LEFT JOIN evaluations AS e ON e.run = a.run AND e.attempt = a.number "
             "WHERE a.run = :run AND a.told_order IS NOT NULL ORDER BY a.told_order, e.point",
@@ -143,7 +147,7 @@ class Recall(Database):
             )
             points = [
                 Point(Draft({}), point[1], light_evaluation(*point[2:]))
-                for point in (line[-6:] for line in lines)
+                for point in (line[-7:] for line in lines)
                 if point[0] is not None
             ]
             yield Attempt(

@@ -21,6 +21,7 @@ from evolve.records import (
     Given,
     Program,
     Prompt,
+    Repeat,
     Reply,
     Sources,
     Status,
@@ -40,8 +41,9 @@ ID_LENGTH = 10
 class RunInfo:
     """One search: what it was asked to do and how far it came.
 
-    ``evaluations`` counts those that a budget counts, ``best`` is the best score so far, raw, ``seconds`` the time
-    spent running, over all resumes. ``created`` and ``finished`` are seconds since 1970.
+    ``evaluations`` counts those that a budget counts, ``best`` is the score of the best program so far, raw, ``seconds``
+    the time spent running, over all resumes. ``created`` and ``finished`` are seconds since 1970. A candidate is judged on
+    ``repeats`` seeds; where these are several, the best program is the champion.
     """
 
     name: str
@@ -60,6 +62,7 @@ class RunInfo:
     seconds: float
     evaluations: int
     best: float | None
+    repeats: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,9 @@ class Sitting:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One evaluation with its place: the attempt (0 and less: a seed), the point within it, what was judged and why."""
+    """One evaluation with its place: the attempt (0 and less: a seed), the point within it, what was judged and why; ``bar``
+    is what its screen had to give.
+    """
 
     attempt: int
     point: int
@@ -83,6 +88,7 @@ class Judged:
     task_digest: str
     note: str
     judged_at: float
+    bar: float | None
     evaluation: Evaluation
 
 
@@ -215,7 +221,7 @@ PROGRAM = (
 )
 EVALUATION = (
     "e.status, e.score, e.metrics, e.feedback, e.error, e.output, e.log, e.seconds, e.cpu_seconds, e.memory, "
-    "e.isolation, e.isolation_reason, e.integrity"
+    "e.isolation, e.isolation_reason, e.integrity, e.stage, e.screen, e.repeats, e.fresh, e.cached, e.gpus"
 )
 
 
@@ -252,6 +258,16 @@ def load_metrics(text: str) -> dict[str, float]:
         if text != "{}"
         else {}
     )
+
+
+def dump_repeats(repeats: tuple[Repeat, ...]) -> str:
+    """Return what several seeds gave as JSON; most evaluations have one seed, and none of these."""
+    return canonical([[repeat.seed, repeat.score, repeat.seconds] for repeat in repeats]) if repeats else "[]"
+
+
+def load_repeats(text: str) -> tuple[Repeat, ...]:
+    """Undo `dump_repeats`."""
+    return () if text == "[]" else tuple(Repeat(*repeat) for repeat in json.loads(text))
 
 
 def load_traits(text: str) -> dict[str, Any]:
@@ -301,7 +317,8 @@ def to_draft(files: str, note: str, traits: str) -> Draft:
 
 def to_evaluation(row: tuple[Any, ...], artifacts: tuple[Artifact, ...] = ()) -> Evaluation:
     """Make an evaluation of the columns `EVALUATION`."""
-    status, score, metrics, feedback, error, output, log, seconds, cpu_seconds, memory, isolation, why, integrity = row
+    status, score, metrics, feedback, error, output, log, seconds, cpu_seconds, memory, *rest = row
+    isolation, why, integrity, stage, screen, repeats, fresh, cached, gpus = rest
     return Evaluation(
         status=status,
         score=score,
@@ -317,9 +334,15 @@ def to_evaluation(row: tuple[Any, ...], artifacts: tuple[Artifact, ...] = ()) ->
         isolation=isolation,
         isolation_reason=why,
         integrity=integrity,
+        stage=stage,
+        screen=screen,
+        repeats=load_repeats(repeats),
+        fresh=fresh,
+        cached=bool(cached),
+        gpus=() if gpus == "[]" else tuple(json.loads(gpus)),
     )
 
 
-def light_evaluation(status: Status, score: float | None, metrics: str, seconds: float) -> Evaluation:
+def light_evaluation(status: Status, score: float | None, metrics: str, seconds: float, cached: int) -> Evaluation:
     """Make an evaluation without its texts."""
-    return Evaluation(status=status, score=score, metrics=load_metrics(metrics), seconds=seconds)
+    return Evaluation(status=status, score=score, metrics=load_metrics(metrics), seconds=seconds, cached=bool(cached))
