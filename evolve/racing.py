@@ -78,24 +78,23 @@ def hopeless(sign: float, own: Sequence[float], rival: Sequence[float], total: i
     if not FEWEST <= len(own) <= last:
         return False
     differences = _differences(sign, own, rival)
-    shares = 1.0 / (FEWEST - 1) - 1.0 / last  # the sum of the parts of all looks
-    risk = ERROR / shares / (len(own) * (len(own) - 1))
     if len(set(differences)) == 1:
-        return _settled(differences[0], own, risk)
+        return _settled(differences[0], own)
+    shares = 1.0 / (FEWEST - 1) - 1.0 / last  # the sum of 1 / (f (f + 1)) over all looks
+    risk = ERROR / shares / (len(own) * (len(own) - 1))
     middle, error = _summary(differences)
     return middle + _reach(error, 1.0 - risk, len(own)) < 0.0
 
 
-def _settled(difference: float, own: Sequence[float], risk: float) -> bool:
+def _settled(difference: float, own: Sequence[float]) -> bool:
     """Whether a race is over whose differences are all the same, which leaves Student's t no spread to measure.
 
-    Where scores differ from seed to seed, such a candidate behaves as its rival does, or is behind by a constant: it cannot
-    matter. Coarse scores, such as solved or not, are often equal by chance: there a tie says nothing yet, and losses
-    count as tosses of a coin that all came out alike.
+    Behind by the same on every seed is the end, for coarse scores such as solved or not as well: two programs whose scores are
+    distributed alike are apart by one given amount on at most a quarter of the seeds, and by the same one on n seeds, with
+    the better one always ahead, with probability 2 / 4^n at most, which is within the part of every look. A tie is the end where
+    scores differ from seed to seed: the two behave alike. Coarse scores often tie by chance, so there it says nothing.
     """
-    if len(set(own)) == len(own):
-        return difference <= 0.0
-    return difference < 0.0 and 0.5 ** len(own) <= risk
+    return difference < 0.0 or (difference == 0.0 and len(set(own)) == len(own))
 
 
 def projected(own: Sequence[float], rival: Sequence[float]) -> float:

@@ -1,0 +1,195 @@
+"""What racing on paired seeds saves, and what it gets wrong: no program and no judge, only scores of which all is known.
+
+    python bench/racing.py [--trials 1000]
+
+A contest: 20 candidates arrive one after another in random order, and the best so far is the rival of the next. Their true
+means lie as 20 draws from a normal distribution with standard deviation 1 do on average, so that the best is 0.46 above the
+second. A seed adds an effect with standard deviation 2 to whoever sees it, as a fold or a start differ more than programs do,
+and ``noise`` is each candidate's own on each seed. Paired: all see the same seeds; else each has seeds of its own. A contender
+that saw all its seeds becomes the best by its higher mean, or where the lower bound of its lead is above 0; "then the highest
+mean" chooses at the end among all that saw all. Printed: how often the true best is chosen, the evaluations as a share of
+those of fixed repeats, and how often a race stopped the true best.
+
+A single race against a rival: how often a candidate is stopped that should not be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from statistics import NormalDist, mean
+
+from evolve.racing import FEWEST, hopeless, lead
+
+CANDIDATES = 20
+SEEDS = 2.0
+"""The standard deviation of what a seed does to all."""
+MEANS = [NormalDist().inv_cdf((CANDIDATES - rank - 0.375) / (CANDIDATES + 0.25)) for rank in range(CANDIDATES)]
+"""The expected order statistics of the normal distribution (Blom's approximation), the best first."""
+SETTINGS = ((5, 0.25), (10, 0.5), (20, 0.5), (20, 1.0), (50, 1.0))
+
+Rule = Callable[[Sequence[float], Sequence[float]], bool]
+"""Whether a contender's scores on all seeds make it the best, given those of the best so far."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a contest is held."""
+
+    name: str
+    paired: bool
+    races: bool
+    promotes: Rule
+    ends_by_mean: bool = False
+
+
+def surely(own: Sequence[float], rival: Sequence[float]) -> bool:
+    return lead(1.0, own, rival).low > 0.0
+
+
+def on_average(own: Sequence[float], rival: Sequence[float]) -> bool:
+    return mean(own) > mean(rival)
+
+
+RACING = Method("**racing, paired, lower bound**", True, True, surely)
+METHODS = (
+    Method("fixed repeats, seeds of its own, higher mean", False, False, on_average),
+    Method("fixed repeats, paired, higher mean", True, False, on_average),
+    Method("fixed repeats, paired, lower bound", True, False, surely),
+    Method("racing, seeds of its own, higher mean", False, True, on_average),
+    Method("racing, paired, higher mean", True, True, on_average),
+    RACING,
+    Method("racing, paired, lower bound, then the highest mean", True, True, surely, ends_by_mean=True),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one contest: whether the true best was chosen, the evaluations made, and whether the true best was stopped."""
+
+    right: bool
+    evaluations: int
+    stopped: bool
+
+
+def contest(method: Method, repeats: int, noise: float, rng: Random) -> Outcome:
+    """Hold one."""
+    shared = [rng.gauss(0.0, SEEDS) for _ in range(repeats)]
+    incumbent: Sequence[float] = ()
+    best, evaluations, full = 0, 0, {}
+    for candidate in rng.sample(range(CANDIDATES), CANDIDATES):
+        effects = shared if method.paired else [rng.gauss(0.0, SEEDS) for _ in range(repeats)]
+        scores = [MEANS[candidate] + effect + rng.gauss(0.0, noise) for effect in effects]
+        own = raced(scores, incumbent) if method.races else scores
+        evaluations += len(own)
+        if len(own) < repeats:
+            continue
+        full[candidate] = mean(own)
+        if not incumbent or method.promotes(own, incumbent):
+            best, incumbent = candidate, own
+    chosen = max(full, key=full.__getitem__) if method.ends_by_mean else best
+    return Outcome(chosen == 0, evaluations, 0 not in full)
+
+
+def raced(scores: Sequence[float], rival: Sequence[float]) -> Sequence[float]:
+    """Return as many of the scores as a race sees."""
+    for n in range(FEWEST, len(scores)):
+        if hopeless(1.0, scores[:n], rival, len(scores)):
+            return scores[:n]
+    return scores
+
+
+def normal(rng: Random) -> float:
+    return rng.gauss(0.0, 1.0)
+
+
+def heavy(rng: Random) -> float:
+    """Student's t with three degrees of freedom."""
+    return rng.gauss(0.0, 1.0) / math.sqrt(rng.gammavariate(1.5, 2.0) / 3.0)
+
+
+def skewed(rng: Random) -> float:
+    return rng.expovariate(1.0)
+
+
+def even(rng: Random) -> float:
+    return float(rng.random() < 0.5)
+
+
+def mostly(rng: Random) -> float:
+    return float(rng.random() < 0.9)
+
+
+NOISES = {
+    "normal": normal,
+    "heavy tails": heavy,
+    "skewed": skewed,
+    "solved in half": even,
+    "solved in nine of ten": mostly,
+}
+
+
+def race(repeats: int, draw: Callable[[Random], float], gap: float, crowd: int, rng: Random) -> tuple[float, bool]:
+    """Race a candidate better by ``gap`` than a rival that is the luckiest of ``crowd``; return the mean of its first three
+    differences, and whether it was stopped.
+    """
+    rival = max(([draw(rng) for _ in range(repeats)] for _ in range(crowd)), key=mean)
+    own = [gap + draw(rng) for _ in range(repeats)]
+    return mean(a - b for a, b in zip(own[:FEWEST], rival[:FEWEST], strict=True)), len(raced(own, rival)) < repeats
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def contests(trials: int) -> None:
+    print("| repeats | noise | method | true best chosen | evaluations | true best stopped |")
+    print("|---|---|---|---|---|---|")
+    for repeats, noise in SETTINGS:
+        for method in METHODS:
+            rng = Random(0)
+            seen = [contest(method, repeats, noise, rng) for _ in range(trials)]
+            used = mean(outcome.evaluations for outcome in seen) / (CANDIDATES * repeats)
+            right, stopped = mean(outcome.right for outcome in seen), mean(outcome.stopped for outcome in seen)
+            row = (repeats, noise, method.name, percent(right), f"{used:.2f}", percent(stopped))
+            print(f"| {' | '.join(map(str, row))} |", flush=True)
+
+
+def races(trials: int) -> None:
+    print("| candidate | rival | noise of each | stopped of 5 repeats | of 10 | of 20 |")
+    print("|---|---|---|---|---|---|")
+    for name, draw in NOISES.items():
+        stopped = [mean(race(n, draw, 0.0, 1, Random(s))[1] for s in range(trials)) for n in (5, 10, 20)]
+        print(f"| as good | any | {name} | {' | '.join(map(percent, stopped))} |", flush=True)
+    for about, gap, crowd in (
+        ("as good", 0.0, 20),
+        ("better by half its noise", 0.5, 1),
+        ("better by its noise", 1.0, 1),
+    ):
+        stopped, unlucky = [], []
+        for n in (5, 10, 20):
+            seen = sorted(race(n, normal, gap, crowd, Random(s)) for s in range(trials))
+            stopped.append(mean(ended for _, ended in seen))
+            unlucky.append(mean(ended for _, ended in seen[: trials // 10]))
+        rival = "any" if crowd == 1 else f"the luckiest of {crowd}"
+        print(f"| {about} | {rival} | normal | {' | '.join(map(percent, stopped))} |")
+        print(
+            f"| that, the unluckiest tenth on the first three | {rival} | normal | {' | '.join(map(percent, unlucky))} |",
+            flush=True,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=1000, help="contests per row; ten times as many races")
+    trials = parser.parse_args().trials
+    contests(trials)
+    print()
+    races(10 * trials)
+
+
+if __name__ == "__main__":
+    main()
