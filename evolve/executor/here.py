@@ -19,7 +19,7 @@ from types import FrameType, ModuleType, TracebackType
 
 from evolve.jail import JailEnded, Usage
 from evolve.judge import runner, wire
-from evolve.judge.candidate import WIRE
+from evolve.judge.candidate import GREETING
 from evolve.records import Sources, Task
 
 FOLDER = "<program>"
@@ -44,7 +44,7 @@ class Here:
         Raises:
             JailEnded: with ``timeout``, where the alarm had to end it.
         """
-        if frame == WIRE:
+        if frame == GREETING:
             return b"ready"
         alarm = Alarm()
         reply = b""

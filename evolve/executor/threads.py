@@ -5,18 +5,21 @@ from __future__ import annotations
 import select
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
 
+from evolve.errors import ConfigError
+from evolve.executor.line import Line, Ticket
 from evolve.executor.local import GRACE
-from evolve.executor.slot import Ticket
 from evolve.executor.waker import Waker
-from evolve.jail import Confinement
-from evolve.judge import process, score
-from evolve.records import Evaluation, Job, Task
+from evolve.jail import Confinement, Inside, JailEnded
+from evolve.judge import score
+from evolve.judge.jails import CALLING, Jails
+from evolve.records import Evaluation, Fresh, Job, Task
 
 
 class ThreadExecutor:
@@ -27,26 +30,38 @@ class ThreadExecutor:
     process ends. What the function prints goes where the process prints; ``slots`` threads may be in it at the same time.
 
     Args:
-        task: names the limits, the packages and the metrics; its ``evaluator`` is not read.
+        task: names the limits, the packages and the metrics; its ``evaluator`` is not read. It cannot ask for GPUs.
         function: ``evaluate(candidate)`` or ``evaluate(candidate, seed)``.
         confinement: how candidates are confined.
         slots: how many are judged at the same time.
+        fresh: where candidates' processes come from.
         grace: seconds beyond ``task.limits.seconds`` after which a thread is given up.
+
+    Raises:
+        ConfigError: if the task asks for GPUs.
     """
 
     def __init__(
-        self, task: Task, function: Callable[..., Any], confinement: Confinement, slots: int, *, grace: float = GRACE
+        self,
+        task: Task,
+        function: Callable[..., Any],
+        confinement: Confinement,
+        slots: int,
+        *,
+        fresh: Fresh = "fork",
+        grace: float = GRACE,
     ) -> None:
         if slots < 1:
             raise ValueError(f"an executor needs at least one slot, not {slots}")
+        if task.resources.gpus:
+            raise ConfigError("GPUs are leased to tasks with an evaluate.py only: write one, with evolve new")
         self._task = task
         self._script = score.Script(score.seeded(function))
         self._confinement = confinement
+        self._fresh = fresh
         self._patience = task.limits.seconds + grace
-        self._waker = Waker()
-        self._queue: deque[Ticket] = deque()
+        self._line = Line()
         self._workers: list[Worker | None] = [None] * slots
-        self._closed = False
 
     @property
     def slots(self) -> int:
@@ -55,57 +70,62 @@ class ThreadExecutor:
 
     def submit(self, job: Job) -> Future[Evaluation]:
         """Judge ``job`` as soon as a thread is free."""
-        if self._closed:
-            raise RuntimeError("the executor is closed")
-        ticket = Ticket(job, Future())
-        self._queue.append(ticket)
+        future = self._line.join(job)
         self._dispatch()
-        return ticket.future
+        return future
 
     def pump(self, timeout: float | None) -> None:
         """Hand out jobs and settle futures until one is done, `wake` is called, or ``timeout`` seconds have passed."""
         end = float("inf") if timeout is None else time.monotonic() + timeout
-        returning = self._closed
+        returning = self._line.closed
+        waker = self._line.waker
         while not returning:
             self._dispatch()
             nearest = min(end, *(worker.deadline for worker in self._workers if worker))
             wait = None if nearest == float("inf") else max(0.0, nearest - time.monotonic())
-            returning = bool(select.select([self._waker], [], [], wait)[0]) or time.monotonic() >= end
-            self._waker.clear()
+            returning = bool(select.select([waker], [], [], wait)[0]) or time.monotonic() >= end
+            waker.clear()
             returning |= self._settle()
 
     def wake(self) -> None:
         """Make `pump` return. May be called from any thread and from a signal handler."""
-        self._waker.wake()
+        self._line.waker.wake()
 
     def close(self) -> None:
-        """Cancel all futures that are not done. What a thread is at goes on to its own end, its result unread."""
-        self._closed = True
-        for ticket in (*self._queue, *(worker.ticket for worker in self._workers if worker and worker.ticket)):
-            ticket.future.cancel()
-        self._queue.clear()
+        """Cancel all futures that are not done. A call that a candidate is at goes on to its own end, any further one fails, and
+        what the function returns is not read.
+        """
+        self._line.close(worker.ticket for worker in self._workers if worker)
         for number, worker in enumerate(self._workers):
             if worker is not None:
                 worker.leave()
                 self._workers[number] = None
-        self._waker.close()
 
-    def _judge(self, job: Job, slot: int) -> Evaluation:
-        """Judge one job on the thread of a slot."""
-        seen = score.judge(self._task, self._script, job, process.Jails(self._task, self._confinement, slot).open)
-        return score.stamped(seen, self._confinement, "")
+    def _serve(self, slot: int, inbox: SimpleQueue[Job | None], done: Callable[[Evaluation], None]) -> None:
+        """Judge what comes in, on the thread of a slot."""
+        inside = Inside(preload=self._task.preload)
+        with closing(Jails(self._task, self._confinement, slot, self._fresh, inside, self._mark)) as jails:
+            while (job := inbox.get()) is not None:
+                seen = score.judge(self._task, self._script, job, jails.cold if job.purpose == "cold" else jails.open)
+                done(score.stamped(replace(seen, fresh=jails.used()), self._confinement, ""))
+
+    def _mark(self, what: bytes) -> None:
+        """Let no call begin once this is closed."""
+        if what == CALLING and self._line.closed:
+            raise JailEnded("crash", "the executor was closed")
 
     def _dispatch(self) -> None:
         for number, worker in enumerate(self._workers):
             if worker is not None and worker.ticket is not None:
                 continue
-            while self._queue and self._queue[0].future.cancelled():
-                self._queue.popleft()
-            if not self._queue:
+            ticket = self._line.first()
+            if ticket is None:
                 return
+            self._line.leave(ticket)
             if worker is None:
-                worker = self._workers[number] = Worker(self._judge, number, self._waker)
-            worker.give(self._queue.popleft(), time.monotonic() + self._patience)
+                worker = self._workers[number] = Worker(self._serve, number, self._line.waker)
+            seeds = len(ticket.job.seeds)
+            worker.give(ticket, time.monotonic() + self._patience * (seeds + 1))
 
     def _settle(self) -> bool:
         """Settle the futures of workers that are done or overdue; return whether there was one."""
@@ -115,7 +135,7 @@ class ThreadExecutor:
                 continue
             seen = worker.seen
             if seen is None and worker.deadline <= time.monotonic():
-                lost = f"evaluate did not return within {self._patience:g} s; its thread was given up"
+                lost = "evaluate did not return in time; its thread was given up"
                 seen = score.stamped(Evaluation("judge_error", error=lost), self._confinement, "")
                 worker.leave()
                 self._workers[number] = None
@@ -130,13 +150,19 @@ class ThreadExecutor:
 class Worker:
     """One thread and the ticket that it has. All methods are for the executor's thread."""
 
-    def __init__(self, judge: Callable[[Job, int], Evaluation], slot: int, waker: Waker) -> None:
+    def __init__(
+        self,
+        serve: Callable[[int, SimpleQueue[Job | None], Callable[[Evaluation], None]], None],
+        slot: int,
+        waker: Waker,
+    ) -> None:
         self.ticket: Ticket | None = None
         self.deadline = float("inf")
         self.seen: Evaluation | None = None
+        self._waker = waker
         self._inbox: SimpleQueue[Job | None] = SimpleQueue()
         thread = threading.Thread(
-            target=self._serve, args=(judge, slot, waker), name=f"evolve-slot-{slot}", daemon=True
+            target=serve, args=(slot, self._inbox, self._done), name=f"evolve-slot-{slot}", daemon=True
         )
         thread.start()
 
@@ -156,7 +182,7 @@ class Worker:
         """Let the thread end after what it is at."""
         self._inbox.put(None)
 
-    def _serve(self, judge: Callable[[Job, int], Evaluation], slot: int, waker: Waker) -> None:
-        while (job := self._inbox.get()) is not None:
-            self.seen = judge(job, slot)
-            waker.wake()
+    def _done(self, seen: Evaluation) -> None:
+        """Take the evaluation; for the thread itself."""
+        self.seen = seen
+        self._waker.wake()

@@ -26,7 +26,7 @@ SCRATCH = "/tmp"
 SHARED_MEMORY = "/dev/shm"
 
 _ROOT_KEEPS = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL")
-"""What the keeper needs to make the candidate another user, and to end it."""
+"""What the zygote needs to make the candidate another user, and to end it."""
 
 
 @cache
@@ -54,7 +54,13 @@ def _version(path: str) -> str:
 
 
 def arguments(
-    binary: Path, view: View, limits: Limits, program: Path, packages: Iterable[tuple[Path, Path]], info: int
+    binary: Path,
+    view: View,
+    limits: Limits,
+    program: Path,
+    packages: Iterable[tuple[Path, Path]],
+    devices: Iterable[str],
+    info: int,
 ) -> list[str]:
     """Return the command up to the program that bubblewrap is to start.
 
@@ -64,7 +70,8 @@ def arguments(
         limits: for the sizes of the memory file systems.
         program: the folder with the candidate's sources.
         packages: (source, place) of every installed file or folder that is shown besides.
-        info: descriptor on which bubblewrap writes the keeper's process id.
+        devices: nodes of leased devices.
+        info: descriptor on which bubblewrap writes the zygote's process id.
     """
     return [
         str(binary),
@@ -75,6 +82,7 @@ def arguments(
         *_files(view, packages),
         *("--proc", "/proc", "--dev", "/dev"),
         *("--dev-bind", "/dev/full", "/dev/zero"),  # as many zeros, but none to map as memory that no process shows
+        *(word for node in devices for word in ("--dev-bind", node, node)),
         *("--perms", "1777", "--size", str(sizes(limits)[SHARED_MEMORY]), "--tmpfs", SHARED_MEMORY),
         *("--perms", "0755", "--dir", PROGRAM, "--ro-bind", str(program), PROGRAM),
         *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", SCRATCH, "--"),

@@ -138,8 +138,12 @@ class Group:
         for path in set(self._paths.values()):
             (path / "cgroup.procs").write_text(str(pid))
 
+    def mark(self) -> None:
+        """Forget earlier kills: the next candidate begins."""
+        self._before = self._kills()
+
     def out_of_memory(self) -> bool:
-        """Return whether the kernel killed a process of the group because the group's memory ran out."""
+        """Return whether the kernel killed a process of the group since the mark because the group's memory ran out."""
         return self._kills() > self._before
 
     def _kills(self) -> int:
@@ -149,7 +153,7 @@ class Group:
         return int(words[words.index("oom_kill") + 1]) if "oom_kill" in words else 0
 
     def close(self) -> None:
-        """Remove the groups, and kill what a keeper that was killed itself left in them."""
+        """Remove the groups, and kill what a zygote that was killed itself left in them."""
         deadline = time.monotonic() + _BUSY
         for path in set(self._paths.values()):
             while True:
@@ -169,7 +173,7 @@ class Group:
 
 
 def _settings(controller: str, unified: bool, limits: Limits) -> Iterable[tuple[str, int]]:
-    """Return (file, value) to write. A little room is left for the keeper, so that it is not what has to die."""
+    """Return (file, value) to write. A little room is left for the zygote, so that it is not what has to die."""
     if controller == "pids":
         return [("pids.max", limits.processes + 8)]
     memory = limits.memory + (16 << 20)

@@ -1,4 +1,4 @@
-"""The judge's end of a jail's pipes: frames out and in, the keeper's word, and the tail of what the candidate prints."""
+"""The judge's end of a jail's pipes: frames out and in, the zygote's word, and the tail of what the candidate prints."""
 
 from __future__ import annotations
 
@@ -30,12 +30,15 @@ class JailEnded(Exception):  # noqa: N818 - for a candidate this is an end, not 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The keeper's last word: why it ended the jail, the runner's wait status, CPU seconds and peak bytes of the tree."""
+    """The zygote's last word: why it ended the jail, the runner's wait status, CPU seconds and peak bytes of the
+    tree, and whether the jail is as it was before.
+    """
 
     why: str
     code: int
     cpu: float
     memory: int
+    clean: bool
 
 
 class Tail:
@@ -130,7 +133,7 @@ class Channel:
         self.drain()
 
     def drain(self) -> None:
-        """Take in what the candidate printed and what the keeper said, as far as it is there."""
+        """Take in what the candidate printed and what the zygote said, as far as it is there."""
         self.tail.add(self._read(self.output))
         self._said += self._read(self.status)
         while b"\n" in self._said:
@@ -142,11 +145,11 @@ class Channel:
         match words:
             case ["ready", pid]:
                 self.ready = int(pid)
-            case ["end", why, code, cpu, memory]:
-                self.ended = Ended(why, int(code), float(cpu), int(memory))
+            case ["end", why, code, cpu, memory, state]:
+                self.ended = Ended(why, int(code), float(cpu), int(memory), state == "clean")
 
     def settle(self, seconds: float) -> None:
-        """Wait until the keeper has ended, at most ``seconds``."""
+        """Wait until the zygote has ended, at most ``seconds``."""
         deadline = time.monotonic() + seconds
         with suppress(TimeoutError):
             while not self.silent:

@@ -1,4 +1,4 @@
-"""How a process of the jail confines itself for good, between the keeper's fork and the first line of the runner.
+"""How a process of the jail confines itself for good, between the zygote's fork and the first line of the runner.
 
 Sent into the jail as bytecode (see `evolve.jail.launch`); stdlib only. What to do was decided outside: ``plan`` holds the user to
 become, the limits, the Landlock paths and the seccomp program.
@@ -6,6 +6,7 @@ become, the limits, the Landlock paths and the seccomp program.
 
 from __future__ import annotations
 
+import _socket
 import ctypes
 import os
 import resource
@@ -24,6 +25,11 @@ _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, _CAPABILITY_VERSION_3 = 1, 2, 0x20080522
 _SIGKILL = 9
 
+DESCRIPTORS = 5
+"""What a candidate is sent: requests, replies, control, status, output."""
+CLOSE_ON_EXEC = 0x40000000 if sys.platform == "linux" else 0
+"""MSG_CMSG_CLOEXEC."""
+
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -39,8 +45,19 @@ def _prctl(option: int, argument: int, what: str) -> None:
     _check(LIBC.prctl(option, ctypes.c_ulong(argument), zero, zero, zero), what)
 
 
+def receive(link: _socket.socket) -> list[int] | None:
+    """Return the descriptors that the judge sent for one candidate, or None where it is gone."""
+    size = struct.calcsize(f"{DESCRIPTORS}i")
+    data, ancillary, _, _ = link.recvmsg(1, _socket.CMSG_SPACE(size), CLOSE_ON_EXEC)
+    if not data:
+        return None
+    return [number for _, _, fds in ancillary for number in struct.unpack(f"{len(fds) // 4}i", fds)]
+
+
 def keep(plan: Mapping[str, Any]) -> None:
-    """Prepare the keeper: orphans of the jail become its children, and the candidate cannot look into it."""
+    """Prepare the zygote: orphans of the jail become its children, and no candidate can look into it."""
+    if plan["cpus"]:
+        os.sched_setaffinity(0, plan["cpus"])
     if not plan["linux"]:
         return
     _prctl(_PR_SET_CHILD_SUBREAPER, 1, "subreaper")
@@ -48,14 +65,16 @@ def keep(plan: Mapping[str, Any]) -> None:
         _prctl(_PR_SET_DUMPABLE, 0, "dumpable")
 
 
-def look_as(plan: Mapping[str, Any]) -> None:
-    """Let the keeper open files as the candidate's user: only then does the kernel tell it who shares which memory."""
-    if plan["uid"] is not None:
-        LIBC.setfsgid(plan["gid"])
-        LIBC.setfsuid(plan["uid"])
+def look_as(uid: int | None, gid: int | None) -> None:
+    """Let the zygote open files as the candidate's user, who alone may clear what it made, and of whose memory the kernel
+    tells nobody else; or as root again. Does nothing for None.
+    """
+    if uid is not None:
+        LIBC.setfsgid(gid)
+        LIBC.setfsuid(uid)
 
 
-def confine(plan: Mapping[str, Any], status: int) -> None:
+def confine(plan: Mapping[str, Any], fds: tuple[int, int], status: int, output: int) -> None:
     """Confine this process and all it will start, in the order in which each step still has the rights it needs.
 
     Says ``ready`` on ``status`` when all is in force and closes it: before that, no failure is the candidate's.
@@ -64,8 +83,11 @@ def confine(plan: Mapping[str, Any], status: int) -> None:
         OSError: if a layer that the plan names cannot be put in force.
     """
     os.setsid()
-    keeper = os.getppid()
-    _close_all_but({0, 1, 2, status, *plan["fds"]})
+    zygote = os.getppid()
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    _close_all_but({0, 1, 2, status, *fds})
     ruleset = _ruleset(plan["landlock"]) if plan["landlock"] else None
     os.chdir(plan["scratch_folder"])
     if plan["uid"] is not None:
@@ -73,7 +95,7 @@ def confine(plan: Mapping[str, Any], status: int) -> None:
     if plan["linux"]:
         _prctl(_PR_SET_PDEATHSIG, _SIGKILL, "parent death signal")
         _prctl(_PR_SET_DUMPABLE, 1, "dumpable")
-        if os.getppid() != keeper:
+        if os.getppid() != zygote:
             os._exit(1)
         if plan["level"] != "none":
             _prctl(_PR_SET_NO_NEW_PRIVS, 1, "no new privileges")
@@ -130,7 +152,7 @@ def _set_capabilities(mask: int) -> bool:
 
 
 def _prefer_as_victim() -> None:
-    """Tell the kernel to kill this process rather than the keeper when memory runs out."""
+    """Tell the kernel to kill this process rather than the zygote when memory runs out."""
     try:
         with open("/proc/self/oom_score_adj", "w") as file:
             file.write("1000")

@@ -18,8 +18,9 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+from evolve.jail import clearing
+
 PREFIX = "evolve-jail-"
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _UNLOCKED = "evolve-unlocked-"
 GRACE = 60.0
 """Seconds after which something whose owner has not got to locking it is taken for ownerless."""
@@ -78,48 +79,11 @@ def unowned(path: Path) -> Iterator[None]:
 
 
 def clear(folder: Path) -> None:
-    """Remove a folder that a candidate may have filled to spite us: deep nesting, closed modes, symbolic links.
-
-    One folder is open at a time, and nothing grows with the nesting but a list. No process that could interfere is alive.
-    """
+    """Remove a folder with all that a candidate may have put into it. No process that could interfere is alive."""
     with suppress(FileNotFoundError):
         folder.chmod(0o700)
-        here = os.open(folder, _FOLDER)
-        names: list[str] = []
-        pending = [_empty(here)]
-        while names or pending[-1]:
-            if pending[-1]:
-                names.append(pending[-1].pop())
-                if os.stat(names[-1], dir_fd=here).st_mode & 0o700 != 0o700:
-                    os.chmod(names[-1], 0o700, dir_fd=here)
-                here = _move(here, names[-1])
-                pending.append(_empty(here))
-            else:
-                pending.pop()
-                here = _move(here, "..")
-                os.rmdir(names.pop(), dir_fd=here)
-        os.close(here)
+        clearing.empty(os.fspath(folder))
         folder.rmdir()
-
-
-def _move(here: int, name: str) -> int:
-    """Open a folder beside ``here`` and close ``here``."""
-    try:
-        return os.open(name, _FOLDER, dir_fd=here)
-    finally:
-        os.close(here)
-
-
-def _empty(here: int) -> list[str]:
-    """Remove what is not a folder from a folder, and return the names of the folders in it."""
-    folders = []
-    with os.scandir(here) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(entry.name)
-            else:
-                os.unlink(entry.name, dir_fd=here)
-    return folders
 
 
 class Uid:

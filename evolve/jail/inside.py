@@ -1,46 +1,56 @@
-"""The keeper: the first process of a jail, parent of the candidate's, trusted, and alive as long as the jail.
+"""The zygote: the first process of a jail, trusted, and parent of one candidate's process after the other.
 
 It is not imported where the judge runs but sent as bytecode (see `evolve.jail.launch`), so it may import nothing but the
-standard library and the two modules sent with it. It forks the runner, measures the tree of processes, and ends it:
-when the runner ends, when the tree is over a limit, or when the judge closes the control pipe, which it also does by dying.
-In a PID namespace the keeper is process 1, so its end is the end of all; elsewhere it is a subreaper, to which orphans come home.
+standard library and the modules sent with it. It imports what all candidates of a task need, once, and then serves: for each
+candidate it forks, measures the tree of processes, and ends it: when the candidate's process ends, when the tree is over a
+limit, or when the judge closes the candidate's control pipe, which it also does by dying. Then it makes sure that nothing is
+left. In a PID namespace the zygote is process 1, so its end is the end of all; elsewhere it is a subreaper, to which orphans come
+home.
 """
 
 from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]  # `signal` itself loads enum, which costs every jail 3 ms
+import gc
 import os
 import select
 import sys
 import time
 
-from evolve.jail import confine, measure
+from evolve.jail import clearing, confine, measure
 
 TYPE_CHECKING = False  # what `typing` has; importing it would cost every jail 3 ms
 if TYPE_CHECKING:
+    import _socket
     from collections.abc import Mapping
+    from types import ModuleType
     from typing import Any
 
 TICK = 0.02
 """Seconds between two looks at the tree: what it can do too much is what it can do in that time."""
 
 PATIENCE = 8.0
-"""Seconds that killing may take before the keeper gives up, which only a process stuck in the kernel can cause."""
+"""Seconds that killing may take before the zygote gives up, which only a process stuck in the kernel can cause."""
+
+SETTLE = 0.1
+"""Seconds that the kernel may take to give back the memory of files that the dead held open."""
+
+MOST = 20_000
+"""Entries of a scratch folder that are worth removing; a jail with more of them is given up."""
 
 
-class Keeper:
-    """Watches one runner. ``plan`` is what the judge sent, ``status`` the pipe on which the judge is told."""
+class Visit:
+    """Watches one candidate's process. ``plan`` is what the judge sent, ``status`` the pipe on which the judge is told."""
 
     def __init__(self, plan: Mapping[str, Any], status: int, runner: int) -> None:
         self.plan = plan
         self.status = status
         self.runner = runner
         self.tree = measure.Tree(plan)
-        self.cpu = 0.0
         self.ended: int | None = None
 
     def watch(self, control: int, bell: int) -> str:
-        """Return why the jail has to end: ``ended``, ``asked``, or the name of a limit."""
+        """Return why the candidate has to end: ``ended``, ``asked``, or the name of a limit."""
         while True:
             ready, _, _ = select.select([control, bell], [], [], TICK)
             if bell in ready:
@@ -63,17 +73,17 @@ class Keeper:
                 return True
             if not pid:
                 return False
-            self.cpu += usage.ru_utime + usage.ru_stime
+            self.tree.cpu += usage.ru_utime + usage.ru_stime
             self.tree.peak = max(self.tree.peak, usage.ru_maxrss * measure.MAXRSS_UNIT)
             if pid == self.runner:
                 self.ended = code
 
-    def kill(self) -> None:
-        """End every process of the jail."""
+    def kill(self) -> bool:
+        """End every process of the candidate; return whether none is left."""
         if self.plan["pid_namespace"]:
             measure.kill(-1)
             self.reap(block=True)
-            return
+            return not self.tree.pids()
         if self.plan["uid"] is not None:
             self._kill_user(self.plan["uid"])
         end = time.monotonic() + PATIENCE
@@ -83,8 +93,9 @@ class Keeper:
             for pid in self.tree.pids():
                 measure.kill(pid)
             if self.reap(block=False):
-                return
+                return True
             time.sleep(0.0005)
+        return False
 
     def _freeze(self, end: float) -> None:
         """Stop all processes before any is killed: a stopped one still counts against its user's limit, so no flood refills."""
@@ -113,31 +124,130 @@ class Keeper:
             os._exit(1)
 
 
-def main(plan: Mapping[str, Any], control: int, status: int) -> None:
-    """Fork the runner and keep it. Returns in the runner, which goes on as the candidate's process, and never in the keeper."""
+class Ground:
+    """The memory file systems of a jail, which must be after each candidate as they were before the first.
+
+    Packages may be shown in folders below one of them, which were there before and stay.
+    """
+
+    def __init__(self, plan: Mapping[str, Any]) -> None:
+        self.places: dict[str, list[str]] = {place: os.listdir(place) for place in plan["tmpfs"]}
+        self.before = self._state()
+
+    def _state(self) -> list[tuple[object, ...]]:
+        found: list[tuple[object, ...]] = []
+        for place in self.places:
+            space, info = os.statvfs(place), os.stat(place)
+            mode = (info.st_mode, info.st_uid, info.st_gid)
+            found.append((space.f_bfree, space.f_ffree, *mode, *os.listxattr(place)))
+        return found
+
+    def restore(self) -> bool:
+        """Empty them; return whether nothing of the last candidate is left."""
+        if not self.places:
+            return True
+        try:
+            for place, kept in self.places.items():
+                clearing.empty(place, MOST, kept)
+        except (clearing.TooMany, OSError):
+            return False
+        end = time.monotonic() + SETTLE
+        while (after := self._state()) != self.before and time.monotonic() < end:
+            time.sleep(0.001)
+        return after == self.before
+
+
+def main(plan: Mapping[str, Any], link: _socket.socket, runner: ModuleType) -> list[str]:
+    """Serve until the judge closes ``link``. Returns in each candidate's process, with the arguments of its runner."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     bell, rung = os.pipe()
+    os.set_blocking(bell, False)
     os.set_blocking(rung, False)
     signal.set_wakeup_fd(rung, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     confine.keep(plan)
-    sys.stdout.flush()
-    runner = os.fork()
-    if not runner:
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        confine.confine(plan, status)
+    unfit = prepare(plan, runner) if plan["warm"] else ""
+    link.sendall(f"{unfit or 'ready'}\n".encode())
+    if unfit:
+        os._exit(0)
+    ground = Ground(plan)
+    while True:
+        fds = confine.receive(link)
+        if fds is None:
+            os._exit(0)
+        requests, replies, control, status, output = fds
+        sys.stdout.flush()
+        process = os.fork()
+        if not process:
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            link.detach()
+            confine.confine(plan, (requests, replies), status, output)
+            return [plan["name"], str(requests), str(replies), *plan["argv"]]
+        for number in (requests, replies, output):
+            os.close(number)
+        keep(plan, Visit(plan, status, process), control, bell, ground)
+        for number in (control, status):
+            os.close(number)
+        drain(bell)
+
+
+def keep(plan: Mapping[str, Any], visit: Visit, control: int, bell: int, ground: Ground) -> None:
+    """See a candidate to its end, and tell the judge of it, and whether another one may come after it."""
+    confine.look_as(plan["uid"], plan["gid"])
+    why = visit.watch(control, bell)
+    visit.tree.sample()
+    gone = visit.kill()
+    # Only after a peaceful end is it worth to look whether nothing is left: any other one is reason enough for a new jail.
+    clean = why == "asked" and gone and ground.restore()
+    confine.look_as(0 if plan["uid"] is not None else None, 0)
+    code = visit.ended if visit.ended is not None else 0
+    visit.tell(f"end {why} {code} {visit.tree.cpu:.6f} {visit.tree.peak} {'clean' if clean else 'doubt'}")
+
+
+def drain(bell: int) -> None:
+    """Forget the signals of the children of the last candidate."""
+    try:
+        while os.read(bell, 4096):
+            pass
+    except BlockingIOError:
         return
-    for number in plan["fds"]:
-        os.close(number)
-    confine.look_as(plan)
-    keeper = Keeper(plan, status, runner)
-    why = keeper.watch(control, bell)
-    keeper.tree.sample()
-    keeper.kill()
-    code = keeper.ended if keeper.ended is not None else 0
-    keeper.tell(f"end {why} {code} {keeper.cpu:.6f} {keeper.tree.peak}")
-    os._exit(0)
+
+
+def prepare(plan: Mapping[str, Any], runner: ModuleType) -> str:
+    """Import what all candidates need; return why no candidate may be forked from here after all, or nothing."""
+    sys.dont_write_bytecode = True
+    sys.path += plan["sites"]
+    for name in plan["preload"]:
+        try:
+            __import__(name)
+        except Exception as error:  # noqa: BLE001 - whatever a package raises, the task's author must be told
+            return f"the module {name!r} of `preload` cannot be imported in a jail: {type(error).__name__}: {error}".replace(
+                "\n", " "
+            )
+    runner.prepare()
+    gc.collect()
+    gc.freeze()  # so that no collection in a candidate's process touches, and so copies, what was imported here
+    return _unfit()
+
+
+def _unfit() -> str:
+    """Return what the imports left in this process that a fork must not inherit."""
+    child = os.fork()  # after which a library that can be forked has ended its threads
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+    if os.path.isdir("/proc/self/task"):
+        threads = len(os.listdir("/proc/self/task"))
+        if threads > 1:
+            return f"cold: the imports of `preload` started {threads - 1} threads, which no fork would have"
+        for line in measure.read("/proc/self/maps").splitlines():
+            if b"w" in line.split()[1][:3] and line.split()[1].endswith(b"s"):
+                return "cold: the imports of `preload` share writable memory, through which candidates could reach each other"
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return "cold: the imports of `preload` initialised CUDA, which no fork can use"
+    return ""

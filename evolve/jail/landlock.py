@@ -57,14 +57,22 @@ def ruleset(paths: Iterable[tuple[str, int]], version: int) -> dict[str, Any]:
     }
 
 
-def within(version: int) -> dict[str, Any]:
-    """Return the rules for a jail with a file system of its own: all of it may be read, and its memory file systems written."""
+def within(devices: Iterable[str], version: int) -> dict[str, Any]:
+    """Return the rules for a jail with a file system of its own: all of it may be read, and its memory file systems and leased
+    ``devices`` written.
+    """
     writable = [(path, _WRITE) for path in (bubblewrap.SCRATCH, bubblewrap.SHARED_MEMORY)]
-    return ruleset([("/", _READ), *writable, *((path, _FILE) for path in _DEVICES)], version)
+    return ruleset([("/", _READ), *writable, *((path, _FILE) for path in (*_DEVICES, *devices))], version)
 
 
 def on_host(
-    view: View, program: Path, scratch: Path, sites: Iterable[Path], packages: Iterable[Path], version: int
+    view: View,
+    program: Path,
+    scratch: Path,
+    sites: Iterable[Path],
+    packages: Iterable[Path],
+    devices: Iterable[str],
+    version: int,
 ) -> dict[str, Any]:
     """Return the rules for a jail that sees the host's file system.
 
@@ -74,12 +82,13 @@ def on_host(
         scratch: the one folder that may be written.
         sites: folders for ``sys.path``.
         packages: the installed files and folders that these link to.
+        devices: nodes of leased devices.
         version: the ABI to write the rules for.
     """
     rules = list(_shown(view))
     rules += [(str(path), _access(path)) for path in (program, *sites, *packages)]
     rules += [(path, _access(Path(path))) for path in _PROC]
-    rules += [(path, _FILE) for path in _DEVICES]
+    rules += [(path, _FILE) for path in (*_DEVICES, *devices)]
     return ruleset([*rules, (str(scratch), _WRITE)], version)
 
 

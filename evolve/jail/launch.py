@@ -1,6 +1,6 @@
-"""Builds what starts a jail: the command, its environment, and the plan that the keeper is sent.
+"""Builds what starts a jail: the command, its environment, and the plan that the zygote is sent.
 
-The keeper and the runner travel as bytecode over a pipe. That saves compiling them in every jail, and nothing of this package
+The zygote and the runner travel as bytecode over a pipe. That saves compiling them in every jail, and nothing of this package
 has to be readable in there.
 """
 
@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import CodeType
@@ -24,21 +24,33 @@ from evolve.jail.view import View, environment
 from evolve.records import Level, Limits
 
 BOOT = """\
-import marshal, os, sys
-plan = marshal.load(open(int(sys.argv[1]), "rb", closefd=False))
-for name, code in plan["modules"].items():
+import _socket, marshal, sys
+link = _socket.socket(fileno=int(sys.argv[1]))
+def take(size):
+    data = b""
+    while len(data) < size:
+        part = link.recv(size - len(data))
+        if not part:
+            sys.exit(1)
+        data += part
+    return data
+plan = marshal.loads(take(int.from_bytes(take(8), "little")))
+for name, code in {**plan["modules"], **plan["beside"]}.items():
     module = sys.modules[name] = type(sys)(name)
     exec(code, module.__dict__)
-sys.modules["evolve.jail.inside"].main(plan, int(sys.argv[1]), int(sys.argv[2]))
+main = type(sys)("runner")
+main.__file__ = plan["name"]
+exec(plan["runner"], main.__dict__)
+sys.argv[:] = sys.modules["evolve.jail.inside"].main(plan, link, main)
 for name in plan["modules"]:
     del sys.modules[name]
-sys.argv[:] = plan["argv"]
-main = sys.modules["__main__"] = type(sys)("__main__")
-main.__file__ = sys.argv[0]
-main.__builtins__ = __builtins__
-exec(plan["runner"], main.__dict__)
+sys.modules["__main__"] = main
+main.__name__ = "__main__"
+main.main(sys.argv)
 """
-"""The keeper's first lines. ``main`` returns only in the runner's process, which forgets the keeper before the runner starts."""
+"""The zygote's first lines. ``inside.main`` returns only in a candidate's process, which forgets the zygote before its runner
+begins; the runner's file was executed before the first fork.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +69,8 @@ class Places:
 
 @cache
 def _modules() -> Mapping[str, CodeType]:
-    """Return the keeper's code, in the order in which its modules import each other."""
-    names = ("evolve.jail.confine", "evolve.jail.measure", "evolve.jail.inside")
+    """Return the zygote's code, in the order in which its modules import each other."""
+    names = ("evolve.jail.clearing", "evolve.jail.confine", "evolve.jail.measure", "evolve.jail.inside")
     parent = {"evolve.jail": compile("", "evolve.jail", "exec")}
     return parent | {name: _code(name) for name in names}
 
@@ -73,14 +85,14 @@ def _code(name: str) -> CodeType:
 
 
 @cache
-def _runner(path: Path, changed: int) -> CodeType:
-    """Return the runner's bytecode; ``changed`` is the file's time stamp, so that an edit is seen."""
+def _compiled(path: Path) -> CodeType:
+    """Return a file's bytecode."""
     return compile(path.read_bytes(), str(path.name), "exec")
 
 
-def command(view: View, control: int, status: int) -> list[str]:
-    """Return the command of the keeper, outside any namespaces."""
-    return [str(view.interpreter), "-I", "-S", "-c", BOOT, str(control), str(status)]
+def command(view: View, link: int) -> list[str]:
+    """Return the command of the zygote, outside any namespaces; ``link`` is the descriptor of its socket."""
+    return [str(view.interpreter), "-I", "-S", "-c", BOOT, str(link)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,34 +103,56 @@ class Owner:
     keep_read: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What is in a jail besides its candidates: ``warm``, whether it is for more than one; ``preload``, modules that a warm one
+    imports once; ``cpus`` to run on, all where none is named; ``devices``, the nodes of leased GPUs; ``variables`` of the
+    environment.
+    """
+
+    warm: bool = False
+    preload: tuple[str, ...] = ()
+    cpus: tuple[int, ...] = ()
+    devices: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING = Inside()
+
+
 def plan(
     level: Level,
     limits: Limits,
-    runner: Path,
-    fds: tuple[int, int],
+    runner: tuple[Path, ...],
     places: Places,
     owner: Owner,
     landlock: Mapping[str, Any] | None,
+    inside: Inside,
 ) -> bytes:
-    """Return the keeper's plan, encoded.
+    """Return the zygote's plan, encoded.
 
     Args:
         level: how to confine.
-        limits: what the candidate may use.
-        runner: the Python file to run.
-        fds: descriptors for requests and replies.
+        limits: what a candidate may use.
+        runner: the Python file to run, after modules that it finds by their names.
         places: where things are for the candidate.
         owner: whom it runs as.
         landlock: the paths that may be opened, or None where Landlock is not in force.
+        inside: what is there besides.
     """
     namespaces = level == "namespaces"
-    argv = [runner.name, *map(str, fds), str(places.program), str(places.scratch), *map(str, places.sites)]
-    return marshal.dumps(
+    *beside, file = runner
+    encoded = marshal.dumps(
         {
             "modules": dict(_modules()),
-            "runner": _runner(runner, runner.stat().st_mtime_ns),
-            "argv": argv,
-            "fds": fds,
+            "beside": {path.stem: _compiled(path) for path in beside},
+            "runner": _compiled(file),
+            "name": file.name,
+            "argv": [str(places.program), str(places.scratch), *map(str, places.sites)],
+            "sites": list(map(str, places.sites)),
+            "warm": inside.warm,
+            "preload": list(inside.preload),
+            "cpus": list(inside.cpus),
             "level": level,
             "linux": sys.platform == "linux",
             "pid_namespace": namespaces,
@@ -128,17 +162,19 @@ def plan(
             "memory": limits.memory,
             "processes": limits.processes,
             "scratch": limits.scratch,
+            "cpu_seconds": limits.cpu_seconds if level != "none" else float("inf"),
             "uid": owner.uid,
             "gid": owner.uid,
             "keep_read": owner.keep_read,
-            "rlimits": _rlimits(level, limits, owner.uid),
+            "rlimits": _rlimits(level, limits, owner.uid, bool(inside.devices)),
             "landlock": landlock,
             "seccomp": _seccomp(level, owner),
         }
     )
+    return len(encoded).to_bytes(8, "little") + encoded
 
 
-def _rlimits(level: Level, limits: Limits, uid: int | None) -> dict[str, int]:
+def _rlimits(level: Level, limits: Limits, uid: int | None, devices: bool) -> dict[str, int]:
     if level == "none":
         return {}
     cpu = max(1, round(limits.cpu_seconds))
@@ -151,6 +187,8 @@ def _rlimits(level: Level, limits: Limits, uid: int | None) -> dict[str, int]:
         "RLIMIT_MEMLOCK": 0,
         "RLIMIT_MSGQUEUE": 0,
     }
+    if devices:  # a driver maps far more than it uses; the watchdog still sees what is used
+        del bounds["RLIMIT_DATA"]
     # The kernel counts all that a user runs. Where the user is not the jail's own, the watchdog counts, and this stops a flood.
     own = uid is not None or level == "namespaces"
     bounds["RLIMIT_NPROC"] = limits.processes if own else _tasks() + 4 * limits.processes
@@ -173,13 +211,6 @@ def _seccomp(level: Level, owner: Owner) -> bytes:
     return seccomp.program(level, landlock_rules.abi(), own_user=owner.uid is None)
 
 
-def environ(view: View, scratch: Path) -> dict[str, str]:
+def environ(view: View, scratch: Path, inside: Inside) -> dict[str, str]:
     """Return the environment of a jail."""
-    return environment(str(scratch), view.interpreter)
-
-
-def send(control: int, encoded: bytes) -> None:
-    """Write the plan to the keeper, which waits for it."""
-    rest = memoryview(encoded)
-    while len(rest):
-        rest = rest[os.write(control, rest) :]
+    return environment(str(scratch), view.interpreter) | dict(inside.variables)

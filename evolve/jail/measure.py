@@ -1,4 +1,4 @@
-"""What a tree of processes uses, read from /proc by the keeper (see `evolve.jail.inside`); stdlib only.
+"""What a tree of processes uses, read from /proc by the zygote (see `evolve.jail.inside`); stdlib only.
 
 Memory is anonymous plus shared pages, page tables, and what lies in the jail's memory file systems. Pages of mapped files are
 not counted: the kernel takes those back when it needs them. Nor is what the kernel itself keeps for sockets, pipes and locks,
@@ -23,6 +23,11 @@ MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 INODE = 1024
 """Bytes that the kernel takes for a file of a memory file system and its name, however empty it is: about so many, measured."""
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+CPU_MARGIN = 1.0
+"""Seconds of CPU time over the limit at which the tree is ended; one process alone is told by the kernel's signal before."""
 
 FILES = 20_000
 """How many entries a scratch folder may have where it is a folder of the host's: clearing it must end."""
@@ -72,10 +77,11 @@ def fields(text: bytes, names: Mapping[bytes, int]) -> list[int]:
 
 
 class Tree:
-    """All processes of a jail, the keeper's own left out.
+    """All processes of a jail, the zygote's own left out.
 
-    ``plan`` gives ``memory`` and ``scratch`` in bytes, ``processes`` (threads count), ``tmpfs``: the memory file systems to
-    count, and ``folder``: a scratch folder of the host's to measure, or None.
+    ``plan`` gives ``memory`` and ``scratch`` in bytes, ``processes`` (threads count), ``cpu_seconds``, ``tmpfs``: the memory file
+    systems to count, and ``folder``: a scratch folder of the host's to measure, or None. ``cpu`` is what the dead children of
+    the zygote used, with all that they had waited for.
     """
 
     _STATUS = {  # noqa: RUF012 - the module is sent without typing
@@ -87,10 +93,11 @@ class Tree:
     def __init__(self, plan: Mapping[str, Any]) -> None:
         self.plan = plan
         self.peak = 0
+        self.cpu = 0.0
         self.looks = 0
 
     def pids(self) -> list[int]:
-        """Return the processes: all that /proc shows in a PID namespace, else the keeper's descendants."""
+        """Return the processes: all that /proc shows in a PID namespace, else the zygote's descendants."""
         me = os.getpid()
         if self.plan["pid_namespace"]:
             return [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != me]
@@ -166,9 +173,19 @@ class Tree:
         if threads > self.plan["processes"]:
             return "processes"
         self.looks += 1
+        if self.looks % 5 == 0 and self.cpu + self._running() > self.plan["cpu_seconds"] + CPU_MARGIN:
+            return "cpu"
         if self.plan["folder"] and self.looks % 5 == 0 and self._folder() > self.plan["scratch"]:
             return "scratch"
         return ""
+
+    def _running(self) -> float:
+        """Return the CPU seconds of the living processes, and of those that they have waited for."""
+        ticks = 0
+        for pid in self.pids():
+            words = read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+            ticks += sum(map(int, words[11:15]))  # utime, stime, cutime, cstime
+        return ticks / TICKS
 
     def _folder(self) -> int:
         """Return the bytes in the scratch folder and in files that were removed from it but are held open.

@@ -174,7 +174,7 @@ def descriptors(**_: Any) -> str:
 
 
 def kill_parent(**_: Any) -> str:
-    """Slow the keeper down; end it, and be without one."""
+    """Slow the zygote down; end it, and be without one."""
     done = ""
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)
@@ -220,7 +220,7 @@ def traces(**_: Any) -> str:
 
 
 def daemon(token: str, **_: Any) -> str:
-    """Leave a process behind that has nothing in common with this one, and no keeper; the self-test looks for it."""
+    """Leave a process behind that has nothing in common with this one, and no zygote; the self-test looks for it."""
     if os.fork() == 0:
         with contextlib.suppress(OSError):
             os.setsid()
@@ -332,6 +332,7 @@ def serve(requests: BinaryIO, replies: BinaryIO, program: str) -> None:
         replies.flush()
 
 
-if __name__ == "__main__":
-    with open(int(sys.argv[1]), "rb") as incoming, open(int(sys.argv[2]), "wb") as outgoing:
-        serve(incoming, outgoing, sys.argv[3])
+def main(argv: list[str]) -> None:
+    """Attempt what comes on the first pipe and reply on the second."""
+    with open(int(argv[1]), "rb") as incoming, open(int(argv[2]), "wb") as outgoing:
+        serve(incoming, outgoing, argv[3])

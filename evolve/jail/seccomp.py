@@ -115,7 +115,7 @@ def rules(level: Level, abi: int, own_user: bool) -> tuple[Rule, ...]:
     if level == "namespaces":
         found += [Rule(name, EPERM, 0, 1) for name in _BY_PID] + [
             Rule(name, EPERM, 1, 1) for name in _BY_WHO
-        ]  # the keeper
+        ]  # the zygote
         return (*found, Rule("socket", EAFNOSUPPORT, 0, _AF_UNIX, equal=False))
     # On the host's file system a named socket of another program may be in reach, so no family is left.
     # A pair of datagrams could still send to one, and a message carry descriptors away from where files are counted.

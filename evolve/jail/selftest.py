@@ -19,7 +19,7 @@ from types import MappingProxyType
 from evolve.errors import IsolationError
 from evolve.jail.channel import JailEnded
 from evolve.jail.home import home
-from evolve.jail.jail import Jail
+from evolve.jail.jail import Jail, cold
 from evolve.jail.levels import Confinement, layers
 from evolve.records import Level, Limits
 
@@ -128,7 +128,7 @@ class Lab:
             "limit": {"processes": _LIMITS.processes, "disk": _LIMITS.scratch}.get(attack, _LIMITS.memory),
         }
         if self._jail is None:
-            self._jail = Jail(self._confinement, _LIMITS, files={"program.py": ""}, runner=_PROBE)
+            self._jail = cold(self._confinement, _LIMITS, files={"program.py": ""}, runner=(_PROBE,))
             self._jail.start()
         try:
             achieved = json.loads(self._jail.exchange(json.dumps(asked).encode(), time.monotonic() + _PATIENCE))

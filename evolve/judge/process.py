@@ -11,22 +11,17 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict
+from contextlib import closing, suppress
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from evolve.jail import Confinement, Jail, Usage
-from evolve.judge import runner, score, wire
-from evolve.records import Artifact, Evaluation, Job, Limits, Metric, Repeat, Resources, Sources, Stages, Task
-
-RUNNER = Path(runner.__file__)
-"""The file that a jail runs."""
-CALLING = b"\1"
-IDLE = b"\0"
+from evolve.jail import Confinement, Inside
+from evolve.judge import score, wire
+from evolve.judge.jails import Jails
+from evolve.records import Artifact, Evaluation, Job, Limits, Metric, Repeat, Resources, Stages, Task
 
 
 def main(argv: list[str]) -> None:
@@ -55,70 +50,29 @@ def serve(channel: socket.socket, flag: int) -> None:
         script = score.load(task)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - evaluate.py is its author's: whatever it raises is a judge_error
         failure = Evaluation("judge_error", error=score.described(error))
-    jails = Jails(task, confinement, setup["slot"], lambda calling: os.pwrite(flag, calling, 0))
-    send(channel, {"ready": True})
-    while (message := receive(channel)) is not None:
-        if script is None:
-            seen = failure or Evaluation("judge_error")
-        else:
-            seen = score.judge(task, script, Job(**message["job"]), jails.open)
-        log = printed(task.limits.output)
-        send(channel, {"evaluation": plain(score.stamped(seen, confinement, log))})
+    inside = Inside(preload=task.preload, cpus=tuple(setup.get("cpus", ())))
+    with closing(
+        Jails(task, confinement, setup["slot"], setup.get("fresh", "process"), inside, partial(_mark, flag))
+    ) as jails:
+        jails.warm_up()
+        send(channel, {"ready": True})
+        while (message := receive(channel)) is not None:
+            lease = message.get("lease")
+            jails.hold(lease)
+            if script is None:
+                seen = failure or Evaluation("judge_error")
+            else:
+                job = Job(**message["job"])
+                seen = score.judge(task, script, job, jails.cold if job.purpose == "cold" else jails.open)
+            seen = replace(seen, fresh=jails.used(), gpus=tuple(lease["uuids"]) if lease else ())
+            if task.foreign:
+                seen = replace(seen, integrity="same-process")
+            log = printed(task.limits.output)
+            send(channel, {"evaluation": plain(score.stamped(seen, confinement, log))})
 
 
-class Jails:
-    """Makes the jails of one slot.
-
-    Args:
-        task: names the limits, the packages and the files that every candidate finds inside.
-        confinement: how a jail is built.
-        slot: which of several jails at the same time this is.
-        mark: told `CALLING` before each wait for a candidate, and `IDLE` after it.
-    """
-
-    def __init__(
-        self,
-        task: Task,
-        confinement: Confinement,
-        slot: int,
-        mark: Callable[[bytes], object] = lambda calling: None,
-    ) -> None:
-        self._shipped = dict(task.shipped) | ({} if task.harness is None else {"harness.py": task.harness})
-        self._make = partial(
-            Jail, confinement, task.limits, packages=task.packages, data=task.data, slot=slot, runner=RUNNER
-        )
-        self._mark = mark
-
-    def open(self, sources: Sources) -> Jailed:
-        """Return a channel to a program in a jail of its own, which is made when it is needed."""
-        return Jailed(partial(self._make, files=dict(sources) | self._shipped), self._mark)
-
-
-class Jailed:
-    """A channel to one candidate in a jail."""
-
-    def __init__(self, make: Callable[[], Jail], mark: Callable[[bytes], object]) -> None:
-        self._make = make
-        self._mark = mark
-        self._jail: Jail | None = None
-
-    def start(self) -> None:
-        """Make and start the jail."""
-        self._jail = self._make()
-        self._jail.start()
-
-    def exchange(self, frame: bytes, deadline: float) -> bytes:
-        """Exchange frames with the candidate, marked as such meanwhile."""
-        assert self._jail is not None
-        self._mark(CALLING)
-        try:
-            return self._jail.exchange(frame, deadline)
-        finally:
-            self._mark(IDLE)
-
-    def close(self) -> Usage:
-        """End the jail, if there is one."""
-        return Usage(None, None, "") if self._jail is None else self._jail.close()
+def _mark(flag: int, calling: bytes) -> None:
+    os.pwrite(flag, calling, 0)
 
 
 def end_with(driver: int) -> None:

@@ -1,8 +1,9 @@
 """What runs inside the jail: loads the candidate, calls its functions, answers in plain data.
 
-Started as ``python -I -S runner.py IN_FD OUT_FD PROGRAM_DIR SCRATCH_DIR SITE_DIR...``, where neither evolve nor any
-package is importable, so this file needs the standard library alone. The first frame it receives is the bytecode of
-``wire.py``; each later one is a request, answered by one reply.
+Its ``main`` is called with [name, IN_FD, OUT_FD, PROGRAM_DIR, SCRATCH_DIR, SITE_DIR...] in an interpreter started with
+``-I -S``, where neither evolve nor any package is importable but those of the site folders, so this file needs the standard
+library alone, and ``wire.py``, which was executed before it. The first frame it receives is a greeting; each later one is a
+request, answered by one reply.
 
 Nothing here is trusted: the candidate shares this process and may do with it what it likes. What keeps the score honest
 is that the judge believes no more of a reply than `evolve.judge.wire.decode` lets through.
@@ -10,7 +11,6 @@ is that the judge believes no more of a reply than `evolve.judge.wire.decode` le
 
 from __future__ import annotations
 
-import marshal
 import os
 import sys
 
@@ -286,24 +286,29 @@ def send(sink: int, frame: bytes) -> None:
         rest = rest[os.write(sink, rest) :]
 
 
+def prepare() -> None:
+    """Import what answering takes, once for all candidates; in the zygote of a warm jail, after the task's own imports."""
+    from importlib import import_module
+
+    late = ("numpy.random",) if "numpy" in sys.modules else ()  # which numpy itself imports when it is used
+    for name in ("importlib.util", "linecache", "traceback", *late):
+        import_module(name)
+
+
 def main(argv: list[str]) -> None:
     """Answer frames until their pipe ends."""
     source, sink = int(argv[1]), int(argv[2])
     folder, scratch, *sites = argv[3:]
     os.set_inheritable(source, False)
     os.set_inheritable(sink, False)
-    wire = type(sys)("wire")
-    exec(marshal.loads(receive(source) or b""), wire.__dict__)
+    wire = sys.modules.pop("wire")
+    receive(source)
     sys.dont_write_bytecode = True
     sys.path[:0] = [folder]
-    sys.path += sites
+    sys.path += [site for site in sites if site not in sys.path]
     sys.argv = ["program"]
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     program = Program(wire, folder, scratch)
     send(sink, b"ready")
     while (frame := receive(source)) is not None:
         send(sink, program.answer(frame))
-
-
-if __name__ == "__main__":
-    main(sys.argv)

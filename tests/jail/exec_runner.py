@@ -3,7 +3,7 @@
 import os
 import sys
 
-IN, OUT = int(sys.argv[1]), int(sys.argv[2])
+IN, OUT = -1, -1
 
 
 def receive(count: int) -> bytes:
@@ -22,7 +22,9 @@ def send(data: bytes) -> None:
         left = left[os.write(OUT, left) :]
 
 
-if __name__ == "__main__":
+def main(argv: list[str]) -> None:
+    global IN, OUT
+    IN, OUT = int(argv[1]), int(argv[2])
     scope: dict[str, object] = {"OUT": OUT, "IN": IN, "send": send, "receive": receive}
     while True:
         source = receive(int.from_bytes(receive(8), "little"))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from evolve.jail import Confinement, Jail, cgroup
+from evolve.jail import Confinement, Jail, cgroup, cold
 from evolve.jail.levels import LEVELS, layers, missing
 from evolve.records import Level, Limits
 
@@ -42,7 +42,7 @@ def opened(
     data: tuple[str, ...] = (),
     slot: int = 0,
 ) -> Iterator[Inmate]:
-    jail = Jail(confinement(level), limits, files=files, packages=packages, data=data, slot=slot, runner=RUNNER)
+    jail = cold(confinement(level), limits, files=files, packages=packages, data=data, slot=slot, runner=(RUNNER,))
     jail.start()
     try:
         yield Inmate(jail)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evolve.errors import IsolationError
-from evolve.jail import Jail, JailEnded, Usage
+from evolve.jail import JailEnded, Usage, cold
 from evolve.jail.home import home
 from evolve.records import Level
 from tests.jail.inmate import RUNNER, SMALL, Inmate, confinement, groups, holding, opened
@@ -74,7 +74,7 @@ def test_files_are_read_only_where_isolated(isolated: Level) -> None:
 
 @pytest.mark.parametrize("path", ["../x", "/etc/x", "a/../../x"])
 def test_files_cannot_lead_outside(path: str) -> None:
-    jail = Jail(confinement("none"), SMALL, files={path: ""}, runner=RUNNER)
+    jail = cold(confinement("none"), SMALL, files={path: ""}, runner=(RUNNER,))
     with pytest.raises(ValueError, match="outside"):
         jail.start()
 
@@ -325,15 +325,14 @@ def test_a_jail_that_cannot_start_is_no_fault_of_the_candidate(tmp_path: Path, m
     wrong.write_text("#!/bin/sh\necho 'bwrap: no luck' >&2; exit 1\n")
     wrong.chmod(0o755)
     monkeypatch.setattr("evolve.jail.bubblewrap.find", lambda: (wrong, "0.8.0"))
-    jail = Jail(confinement("namespaces"), SMALL, files={}, runner=RUNNER)
-    jail.start()
+    jail = cold(confinement("namespaces"), SMALL, files={}, runner=(RUNNER,))
     with pytest.raises(IsolationError, match="no luck"):
-        jail.exchange(b"r = 1", time.monotonic() + 5)
+        jail.start()
     jail.close()
 
 
 def test_closing_before_or_without_starting() -> None:
-    jail = Jail(confinement("none"), SMALL, files={}, runner=RUNNER)
+    jail = cold(confinement("none"), SMALL, files={}, runner=(RUNNER,))
     assert jail.close() == Usage(None, None, "")
 
 

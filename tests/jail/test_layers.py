@@ -108,7 +108,7 @@ def test_filter_in_namespaces() -> None:
 
 @pytest.mark.parametrize("abi", range(1, 8))
 def test_rulesets_name_only_what_the_abi_has(abi: int) -> None:
-    rules = landlock.within(abi)
+    rules = landlock.within((), abi)
     assert rules["size"] == {1: 8, 2: 8, 3: 8, 4: 16, 5: 16}.get(abi, 24)
     for _, access in rules["paths"]:
         assert access & ~rules["handled"]["fs"] == 0
