@@ -67,6 +67,8 @@ def hopeless(sign: float, own: Sequence[float], rival: Sequence[float], total: i
     "A racing algorithm for configuring metaheuristics", 2002) is a test that is looked at again and again. So each look gets
     a part of `ERROR`, and all together err no more often than that (Boole's inequality). The look with f degrees of freedom
     has a part proportional to 1 / (f (f + 1)): the early ones get the most, because there a stop saves the most.
+    That holds for differences about as normal as a t-test wants them: what is good by a rare seed alone can be stopped
+    before it meets one, and a rival that owes its place to luck on these seeds is hard on all (figures: ``bench/racing.py``).
 
     Args:
         sign: +1 where a larger score is better, -1 where a smaller one is.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.racing import CANDIDATES, RACING, contest, normal, race
+from bench.racing import CANDIDATES, RACING, contest, race
 from evolve.racing import ERROR, FEWEST, bound, hopeless, lead, projected, quantile
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -139,11 +139,11 @@ def test_racing_on_paired_seeds_finds_the_best_of_twenty_at_half_the_cost() -> N
 @pytest.mark.parametrize("repeats", [4, 5, 10, 20])
 def test_a_race_stops_what_is_as_good_no_more_often_than_it_may(repeats: int) -> None:
     trials = 1500
-    stopped = sum(race(repeats, normal, 0.0, 1, Random(s))[1] for s in range(trials)) / trials
+    stopped = sum(race(repeats, 0.0, Random(s))[1] for s in range(trials)) / trials
     assert 0.02 < stopped <= ERROR + 2.0 * math.sqrt(ERROR * (1.0 - ERROR) / trials)
 
 
 def test_a_good_candidate_is_seldom_stopped_for_a_bad_start() -> None:
-    seen = sorted(race(20, normal, 1.0, 1, Random(s)) for s in range(2000))
+    seen = sorted(race(20, 1.0, Random(s)) for s in range(2000))
     assert sum(stopped for _, stopped in seen) / 2000 < 0.01
     assert sum(stopped for _, stopped in seen[:200]) / 200 < 0.1
