@@ -1,4 +1,6 @@
-"""What this machine can confine candidates with, measured: each level's self-test, what is open at it, and what to install."""
+"""What this machine can confine candidates with, measured: each level's self-test, what is open at it, what to install, and
+which GPUs can be leased.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from evolve.errors import IsolationError
+from evolve.errors import ConfigError, IsolationError
+from evolve.gpu import Device, detect, nodes
 from evolve.jail.bubblewrap import find
 from evolve.jail.choice import choose
 from evolve.jail.levels import LEVELS, Confinement, layers, missing
@@ -40,6 +43,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Gpus:
+    """The GPUs that can be leased: ``how`` they were found, or why none was; ``missing`` is why a jail could not use them."""
+
+    how: str
+    devices: tuple[Device, ...]
+    missing: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What `evolve doctor` prints."""
 
@@ -50,6 +62,7 @@ class Report:
     chosen: Confinement
     levels: tuple[Finding, ...]
     install: tuple[str, ...]
+    gpus: Gpus
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -67,6 +80,7 @@ def examine() -> Report:
         chosen=choose(),
         levels=findings,
         install=tuple(_advice(findings)),
+        gpus=_gpus(),
     )
 
 
@@ -82,6 +96,16 @@ def _examine(level: Level) -> Finding:
         else:
             opened = tuple(Open(name, ATTACKS[name], achieved) for name, achieved in found.items())
     return Finding(level, integrity, not why, not why and not opened, why, () if why else layers(level), opened)
+
+
+def _gpus() -> Gpus:
+    probe = detect()
+    found, lack = probe.devices(), ""
+    try:
+        nodes(found)
+    except ConfigError as error:
+        lack = str(error) if found else ""
+    return Gpus(probe.how, found, lack)
 
 
 def _advice(findings: tuple[Finding, ...]) -> list[str]:

@@ -27,6 +27,9 @@ from evolve.records import Limits
 GRACE = 10.0
 """Seconds for the zygote to end its candidate before it is killed itself."""
 
+_LEAVE = 1.0
+"""Seconds that a zygote without a candidate may take to leave when its link is closed."""
+
 _WORDS = 4096
 
 
@@ -71,6 +74,7 @@ class Zygote:
         self._resources = ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
         self._link: socket.socket | None = None
+        self._first = -1
         self._words = -1
         self._said = b""
         self._ready = False
@@ -113,6 +117,9 @@ class Zygote:
             for descriptor in (words, *fds[1:]):
                 os.close(descriptor)
         process = _child(told) if level == "namespaces" else self._process.pid
+        if process and level == "namespaces":
+            with suppress(ProcessLookupError):
+                self._first = os.pidfd_open(process)
         if process and level != "none":
             self.group = self._grouped(process)
         rules = self._landlock(places)
@@ -217,20 +224,27 @@ class Zygote:
 
     def kill(self) -> None:
         """End it at once, and with it, in a jail with a process namespace, all that is in there."""
-        if self._process is not None:
-            self._process.kill()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(GRACE)
+        if self._process is None:
+            return
+        self._process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE)
+        if self._first >= 0:  # bubblewrap is gone, and its child follows
+            select.select([self._first], [], [], GRACE)
 
     def close(self) -> None:
         """End it and free what the jail held. May be called twice."""
         if self._link is not None:
             self._link.close()
             self._link = None
+            if self._process is not None:
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(_LEAVE)
         self.kill()
-        if self._words >= 0:
-            os.close(self._words)
-            self._words = -1
+        for descriptor in (self._words, self._first):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._words = self._first = -1
         self._resources.close()
 
 
