@@ -1,5 +1,5 @@
 """Reads a task folder: ``task.toml``, the seed program and the paths of the judge's script. The only reader of
-``tasks/``.
+``tasks/``. A folder in the format of OpenEvolve or ShinkaEvolve is read by `evolve.foreign`, into the same record.
 """
 
 from __future__ import annotations
@@ -8,14 +8,15 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from evolve import blocks
-from evolve.config import Count, ModelConfig, Positive, SearchConfig, Share, Table, parse, read_toml
+from evolve import blocks, foreign
+from evolve.config import Count, ModelConfig, Positive, SearchConfig, Share, Table, merge, parse, read_toml
 from evolve.errors import TaskError
 from evolve.records import Baseline, Direction, Limits, Metric, Resources, Sources, Stages, Task
 from evolve.resources import folder
@@ -155,13 +156,20 @@ def load(task: str | Path) -> Task:
     """
     root = _find(task)
     path = root / "task.toml"
-    data, text = read_toml(path, TaskError)
+    data, text = read_toml(path, TaskError) if path.is_file() else ({}, "")
+    if foreign.detect(root):
+        return _foreign(root, data, text)
     table = parse(TaskTable, data, where=str(path), text=text, error=TaskError)
     evaluator = root / "evaluate.py"
     if not evaluator.is_file():
         raise TaskError(f"{evaluator}: is missing; it must define evaluate(candidate) (see `evolve new`)")
     entry, initial = _initial(root, table.entry)
     harness = root / "harness.py"
+    built = _task(root, table, entry, initial, evaluator, _digest(root, table))
+    return replace(built, harness=_read(harness)) if harness.is_file() else built
+
+
+def _task(root: Path, table: TaskTable, entry: str, initial: Sources, evaluator: Path, digest: str) -> Task:
     suffix = Path(entry).suffix
     return Task(
         name=table.name or root.name,
@@ -171,7 +179,7 @@ def load(task: str | Path) -> Task:
         language=LANGUAGES.get(suffix.lower(), suffix.lstrip(".") or "text"),
         initial=initial,
         evaluator=evaluator,
-        harness=_read(harness) if harness.is_file() else None,
+        harness=None,
         score=table.score.metric("score"),
         metrics={name: metric.metric(name) for name, metric in table.metrics.items()},
         limits=table.limits.limits(),
@@ -180,7 +188,7 @@ def load(task: str | Path) -> Task:
         baselines=tuple(Baseline(row.name, row.score, row.source) for row in table.baselines),
         search={} if table.search is None else table.search.model_dump(exclude_unset=True),
         allow_nonfinite=table.allow_nonfinite,
-        digest=_digest(root, table),
+        digest=digest,
         models={name: model.model_dump(exclude_unset=True) for name, model in table.models.items()},
         preload=table.preload,
         resources=Resources(**table.resources.model_dump()),
@@ -188,12 +196,31 @@ def load(task: str | Path) -> Task:
     )
 
 
+def _foreign(root: Path, data: Mapping[str, Any], text: str) -> Task:
+    """Return the task in a folder of another framework; what a task.toml beside its evaluator says wins."""
+    entry = data.get("entry")
+    said = foreign.read(root, entry if isinstance(entry, str) else None, packages="packages" not in data)
+    table = parse(TaskTable, merge(said.table, data), where=str(root / "task.toml"), text=text, error=TaskError)
+    initial = {said.entry: _read(root / said.entry)}
+    blocks.split(initial[said.entry], str(root / said.entry))
+    files = foreign.shipped(root, said.settings)
+    digest = foreign.digest(_decisive(table), files, said.entry)
+    built = _task(root, table, said.entry, initial, foreign.SCRIPT, digest)
+    known = Path(said.entry).suffix.lower() in LANGUAGES
+    return replace(
+        built, shipped=files, foreign=said.format, language=built.language if known else said.language or built.language
+    )
+
+
 def _find(task: str | Path) -> Path:
     path = Path(task).expanduser()
-    if (path / "task.toml").is_file():
+    if (path / "task.toml").is_file() or foreign.detect(path):
         return path.resolve()
     if path.is_dir():
-        raise TaskError(f"{path}: has no task.toml, so it is not a task; `evolve new {path}` makes one")
+        raise TaskError(
+            f"{path}: has no task.toml, and no evaluator of OpenEvolve or ShinkaEvolve, so it is not a task; `evolve new {path}`"
+            " makes one"
+        )
     tasks = library()
     if str(task) in tasks:
         return tasks[str(task)]
@@ -277,11 +304,7 @@ def _read(path: Path) -> str:
 
 def _digest(root: Path, table: TaskTable) -> str:
     """Hash all that decides a score: the judging part of task.toml, and every file the judge or the harness may read."""
-    decisive: Mapping[str, Any] = table.model_dump(
-        mode="json",
-        include={"entry", "packages", "data", "allow_nonfinite", "score", "limits", "resources", "stages"},
-    )
-    total = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
+    total = hashlib.sha256(_decisive(table).encode())
     for path in _walk(root):
         relative = path.relative_to(root)
         if relative.parts[0] in _UNJUDGED or (len(relative.parts) == 1 and relative.stem == "initial"):
@@ -289,3 +312,9 @@ def _digest(root: Path, table: TaskTable) -> str:
         with path.open("rb") as file:
             total.update(f"\0{relative.as_posix()}\0{hashlib.file_digest(file, 'sha256').hexdigest()}".encode())
     return total.hexdigest()
+
+
+def _decisive(table: TaskTable) -> str:
+    """Return the judging part of task.toml as text."""
+    parts = {"entry", "packages", "data", "allow_nonfinite", "score", "limits", "resources", "stages"}
+    return json.dumps(table.model_dump(mode="json", include=parts), sort_keys=True)

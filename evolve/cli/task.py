@@ -12,6 +12,7 @@ import click
 from evolve.cli.run import LEVELS
 
 if TYPE_CHECKING:
+    from evolve.foreign import About
     from evolve.records import Evaluation, Task
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -81,6 +82,7 @@ def new(folder: Path) -> None:
 def check(task: str, program: Path | None, seed: int, isolation: str, artifacts: Path | None, models: tuple[str, ...],
           evaluations: int, as_json: bool) -> None:  # fmt: skip
     """Judge TASK's seed program, or a program of yours, as a run would; exit with 1 if it has no score."""
+    from evolve import foreign
     from evolve import task as loader
     from evolve.errors import EvolveError
     from evolve.estimate import Estimate, Refused, estimated
@@ -90,9 +92,11 @@ def check(task: str, program: Path | None, seed: int, isolation: str, artifacts:
     from evolve.secrets import load_environment
 
     estimates: list[Estimate | Refused] = []
+    about: About | None = None
     try:
         load_environment()
         loaded = loader.load(task)
+        about = foreign.about(loaded) if loaded.foreign else None
         sources = loader.read_program(loaded, program) if program else loaded.initial
         seen = evaluate_once(loaded, sources, seed, choose(isolation))
         estimates = [estimated(loaded, sources, seen, model) for model in models]
@@ -106,9 +110,11 @@ def check(task: str, program: Path | None, seed: int, isolation: str, artifacts:
             (artifacts / Path(artifact.name).name).write_bytes(artifact.data)
     if as_json:
         costs = {"models": [estimate.plain(evaluations) for estimate in estimates]} if models else {}
-        click.echo(json.dumps(_plain(seen) | costs))
+        peer = {"foreign": about.plain()} if about else {}
+        click.echo(json.dumps(_plain(seen) | costs | peer))
     else:
-        click.echo("\n".join([_sheet(seen, loaded), *(estimate.line(evaluations) for estimate in estimates)]))
+        lines = [_sheet(seen, loaded), *(about.lines() if about else ())]
+        click.echo("\n".join([*lines, *(estimate.line(evaluations) for estimate in estimates)]))
     sys.exit(0 if seen.status == "ok" else 1)
 
 

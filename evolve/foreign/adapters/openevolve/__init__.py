@@ -1,0 +1,1 @@
+"""What an evaluator for OpenEvolve imports from ``openevolve``: `openevolve.evaluation_result`."""

@@ -1,0 +1,1 @@
+"""What an evaluator for ShinkaEvolve imports from ``shinka``: `shinka.core`."""

@@ -1,0 +1,67 @@
+"""What a foreign task has in place of an ``evaluate.py``: asks the harness in the jail for the evaluator's own verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from evolve.foreign.shipping import HARNESS
+from evolve.judge.candidate import Candidate, CandidateFailed, Invalid
+from evolve.records import Result
+
+STAGES = 3
+SHOWN = 8 << 10
+"""How many characters of texts go to the feedback."""
+
+
+def evaluate(candidate: Candidate, seed: int) -> Result:
+    """Return the score that the evaluator gave, stage after stage, each with the time of a call.
+
+    Whatever comes back was made where the program ran, and so is believed as little as any reply: of its shape, no more than
+    the types below.
+    """
+    # The program is the evaluator's to load and not the runner's, which loads the harness in its place.
+    candidate._task = replace(candidate._task, entry=HARNESS)
+    candidate._process = candidate._fresh(candidate.sources)
+    for number in range(1, STAGES + 1):
+        reply: Any = candidate.call("stage", number, seed)
+        match reply:
+            case {"failed": str(why)}:
+                raise CandidateFailed("crash", why)
+            case {"next": True}:
+                continue
+            case {"score": score, "metrics": dict(metrics), "texts": dict(texts), "files": dict(files)}:
+                return _result(score, metrics, texts, files, reply)
+        break
+    raise CandidateFailed("protocol", "the evaluator's verdict has another shape")
+
+
+def _result(
+    score: Any, metrics: Mapping[str, Any], texts: Mapping[str, Any], files: Mapping[str, Any], reply: Mapping[str, Any]
+) -> Result:
+    words = {name: value for name, value in texts.items() if isinstance(value, str)}
+    feedback = _feedback(words)
+    if not reply.get("correct", True):
+        raise Invalid("\n".join(filter(None, (str(reply.get("error", "not correct")), feedback))))
+    if not isinstance(score, int | float) or not math.isfinite(score):
+        raise Invalid(f"the evaluator gave the score {score}; {feedback}")
+    numbers = {
+        name: value
+        for name, value in metrics.items()
+        if isinstance(value, int | float) and math.isfinite(value) and name != "combined_score"
+    }
+    kept = {name: value for name, value in files.items() if isinstance(value, str | bytes)}
+    return Result(score, metrics=numbers, feedback=feedback, artifacts={**words, **kept})
+
+
+def _feedback(texts: Mapping[str, str]) -> str:
+    """Return the evaluator's texts under their names, as many as fit."""
+    parts, room = [], SHOWN
+    for name, value in texts.items():
+        part = value.strip() if name == "text_feedback" else f"{name}: {value.strip()}"
+        if value.strip() and len(part) <= room:
+            parts.append(part)
+            room -= len(part)
+    return "\n".join(parts)
