@@ -6,7 +6,7 @@ A contest: 20 candidates arrive one after another in random order, and the best 
 means lie as 20 draws from a normal distribution with standard deviation 1 do on average, so that the best is 0.46 above the
 second. A seed adds an effect with standard deviation 2 to whoever sees it, as a fold or a start differ more than programs do,
 and ``noise`` is each candidate's own on each seed. Paired: all see the same seeds; else each has seeds of its own. A contender
-that saw all its seeds becomes the best by its higher mean, or where the lower bound of its lead is above 0; "then the highest
+that saw all its seeds becomes the best by its higher mean, or where the lower bound of its lead (95 %) is above 0; "then the highest
 mean" chooses at the end among all that saw all. Printed: how often the true best is chosen, the evaluations as a share of
 those of fixed repeats, and how often a race stopped the true best.
 
@@ -47,7 +47,8 @@ class Method:
 
 
 def surely(own: Sequence[float], rival: Sequence[float]) -> bool:
-    return lead(1.0, own, rival).low > 0.0
+    """Whether the lower bound of the lead is above 0, with a confidence of 95 % of its own."""
+    return lead(1.0, own, rival, 0.9).low > 0.0
 
 
 def on_average(own: Sequence[float], rival: Sequence[float]) -> bool:

@@ -24,7 +24,7 @@ ERROR = 0.1
 @dataclass(frozen=True, slots=True)
 class Lead:
     """By how much a contender is better than the incumbent on the ``n`` seeds that both have seen: the mean paired
-    difference, more is better, and its two confidence bounds, beyond each of which it lies with probability 1 - level.
+    difference, more is better, and the ends of its confidence interval.
     """
 
     mean: float
@@ -40,15 +40,15 @@ def lead(sign: float, contender: Sequence[float], incumbent: Sequence[float], le
         sign: +1 where a larger score is better, -1 where a smaller one is.
         contender: its raw scores, in the order of the seeds.
         incumbent: likewise; the longer of the two is read as far as the shorter goes.
-        level: of each bound by itself, so that a contender with ``low > 0`` can be promoted at this level. One difference
-            alone has no bounds.
+        level: of the interval, whose two ends err equally often: ``low`` by itself is a bound with confidence
+            (1 + level) / 2. One difference alone has an infinite interval.
 
     Raises:
         ValueError: if no seed is common to both.
     """
     differences = _differences(sign, contender, incumbent)
     middle, error = _summary(differences)
-    reach = _reach(error, level, len(differences))
+    reach = _reach(error, (1.0 + level) / 2.0, len(differences))
     return Lead(middle, middle - reach, middle + reach, len(differences))
 
 

@@ -40,7 +40,7 @@ def test_quantiles_of_students_t_are_those_of_the_tables(level: float, freedom: 
 
 def test_a_lead_is_that_of_pairs_and_what_the_seeds_do_to_both_cancels() -> None:
     seen = lead(1.0, [11.0, 22.0, 33.0], [10.0, 20.0, 30.0])
-    reach = quantile(0.95, 2) * 1.0 / math.sqrt(3)
+    reach = quantile(0.975, 2) * 1.0 / math.sqrt(3)
     assert [seen.mean, seen.low, seen.high] == pytest.approx([2.0, 2.0 - reach, 2.0 + reach])
     assert seen.n == 3
     less = lead(-1.0, [11.0, 22.0, 33.0], [10.0, 20.0, 30.0])

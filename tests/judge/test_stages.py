@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from bench.racing import CANDIDATES, MEANS, SEEDS
+from bench.racing import CANDIDATES, MEANS, SEEDS, surely
 from evolve.executor.here import Here
 from evolve.jail import Usage
 from evolve.judge.candidate import Candidate, Invalid
 from evolve.judge.score import Script, judge
-from evolve.racing import lead
 from evolve.records import Direction, Evaluation, Job, Limits, Metric, Result, Sources, Task
 from tests import archives
 
@@ -297,7 +296,7 @@ def contest(seeds: Sequence[int], rng: random.Random) -> tuple[bool, int]:
         assert seen.status == "ok"
         scores = tuple(repeat.score for repeat in seen.repeats)
         evaluations += len(scores)
-        if best < 0 or (len(scores) == len(seeds) and lead(1.0, scores, incumbent).low > 0.0):
+        if best < 0 or (len(scores) == len(seeds) and surely(scores, incumbent)):
             best, incumbent = rank, scores
     return best == 0, evaluations
 
