@@ -32,6 +32,11 @@ def doctor(as_json: bool) -> None:
     click.echo(f"\nRuns here use {report.chosen.level} (*): scores are {report.chosen.integrity}.")
     for advice in report.install:
         click.echo(f"To make it stronger: {advice}")
+    click.echo(f"\nGPUs that can be leased: {len(report.gpus.devices) or 'none'} ({report.gpus.how})")
+    for device in report.gpus.devices:
+        click.echo(f"  {device.uuid}  {device.name}, {device.memory / 2**30:.1f} GiB")
+    if report.gpus.missing:
+        click.echo(f"No jail can use them: {report.gpus.missing}")
 
 
 VERBS = (doctor,)

@@ -21,9 +21,10 @@ class InlineExecutor:
 
     Candidates run unconfined: they can read, change and forge anything that this process can. In all else an evaluation
     equals a jailed one, by the same code: every argument and result crosses `evolve.judge.wire`. Of ``limits`` only the times
-    and the sizes of reply and output are kept. Time is kept by an alarm, which interrupts Python code but not a library that
-    never returns, and only in the main thread: elsewhere a call that took too long is noticed once it is over. evaluate.py
-    itself is not bounded. The process's global random generators are seeded anew for each candidate, as in a jail.
+    and the sizes of reply and output are kept, and nothing of ``resources``. Time is kept by an alarm, which interrupts Python
+    code but not a library that never returns, and only in the main thread: elsewhere a call that took too long is noticed once
+    it is over. evaluate.py itself is not bounded. The process's global random generators are seeded anew for each candidate, as
+    in a jail.
     """
 
     slots = 1

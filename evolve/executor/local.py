@@ -3,46 +3,92 @@
 from __future__ import annotations
 
 import selectors
+import sys
 import time
-from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 
-from evolve.executor.slot import Slot, Ticket
-from evolve.executor.waker import Waker
+from evolve.executor.holding import POLL, Holdings, Processors
+from evolve.executor.line import Line
+from evolve.executor.slot import Slot
+from evolve.gpu.lease import DEADLINE
 from evolve.jail import Confinement
+from evolve.judge import score
 from evolve.judge.candidate import START
-from evolve.records import Evaluation, Job, Sources, Task
+from evolve.machine import Machine
+from evolve.records import Evaluation, Fresh, Job, Sources, Task
 
 TRIES = 3
 """How often a job is handed to a judge before its ``judge_error`` is believed."""
+DELAYS = (0.2, 1.0)
+"""Seconds before it is tried again: a full disk or a squeeze of memory may pass."""
 GRACE = START + 10.0
 """Seconds beyond the task's own limit after which a judge is killed: a jail may take `START`, the rest is evaluate.py's."""
+
+complain: Callable[[str], object] = partial(print, file=sys.stderr, flush=True)
+"""Tells a person what nobody else is there to tell."""
 
 
 class LocalExecutor:
     """The executor of a run: ``slots`` judge processes, started when there is work for them.
 
     Jobs queue while all slots are busy. A judge that dies or outlasts its deadline is killed with all its processes and replaced;
-    what a judge could not judge is tried again, up to `TRIES` times in all, each time by a fresh judge.
+    what a judge could not judge is tried again, up to `TRIES` times in all, each time by a fresh judge and after a while.
+
+    Each slot has its own ``resources.cpus`` processors. Where a task asks for GPUs, a job waits until its devices are leased; it
+    has them for all of its seeds, and they come back when nothing of it is left on them. What takes more than
+    ``limits.gpu_memory`` of one is killed. An ``exclusive`` task has one slot, and waits while another run's exclusive
+    task is being judged on this machine.
 
     Its methods must be called from the thread that made it, `wake` apart: judges die with the thread that started them.
 
     Args:
         task: what is judged.
         confinement: how candidates are confined.
-        slots: how many are judged at the same time.
+        slots: how many are judged at the same time, at most; the machine's GPUs may allow fewer.
+        fresh: where candidates' processes come from.
         grace: seconds beyond ``task.limits.seconds`` before a judge is killed.
+        machine: where to look for GPUs, their nodes and the locks that runs share.
+
+    Attributes:
+        say: told what a person should know; prints to stderr unless it is replaced.
+
+    Raises:
+        ConfigError: if the task needs more GPUs than there are.
     """
 
-    def __init__(self, task: Task, confinement: Confinement, slots: int, *, grace: float = GRACE) -> None:
+    def __init__(
+        self,
+        task: Task,
+        confinement: Confinement,
+        slots: int,
+        *,
+        fresh: Fresh = "fork",
+        grace: float = GRACE,
+        machine: Machine = Machine(),  # noqa: B008 - frozen
+    ) -> None:
         if slots < 1:
             raise ValueError(f"an executor needs at least one slot, not {slots}")
-        self._slots = [Slot(task, confinement, number, task.limits.seconds + grace) for number in range(slots)]
-        self._queue: deque[Ticket] = deque()
-        self._waker = Waker()
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._waker, selectors.EVENT_READ)
-        self._closed = False
+        self.say = complain
+        self._confinement = confinement
+        with ExitStack() as opened:
+            self._holdings = Holdings(task.resources, task.limits, machine, self._tell)
+            opened.callback(self._holdings.close)
+            slots = min(slots, self._holdings.most or slots)
+            processors = Processors(slots, task.resources.cpus, machine, self._tell)
+            opened.callback(processors.close)
+            patience = task.limits.seconds + grace
+            self._slots = [
+                Slot(task, confinement, number, patience, fresh=fresh, cpus=cpus)
+                for number, cpus in enumerate(processors.sets)
+            ]
+            self._line = Line()
+            self._selector = selectors.DefaultSelector()
+            self._selector.register(self._line.waker, selectors.EVENT_READ)
+            self._opened = opened.pop_all()
 
     @property
     def slots(self) -> int:
@@ -51,24 +97,21 @@ class LocalExecutor:
 
     def submit(self, job: Job) -> Future[Evaluation]:
         """Queue ``job``; it moves only while `pump` runs."""
-        if self._closed:
-            raise RuntimeError("the executor is closed")
-        ticket = Ticket(job, Future())
-        self._queue.append(ticket)
+        future = self._line.join(job)
         self._dispatch()
-        return ticket.future
+        return future
 
     def pump(self, timeout: float | None) -> None:
         """Move all judges forward until a future is done, `wake` is called, or ``timeout`` seconds have passed."""
         end = float("inf") if timeout is None else time.monotonic() + timeout
-        returning = self._closed
+        returning = self._line.closed
         while not returning:
-            self._dispatch()
-            wait = min(end, *(slot.deadline for slot in self._slots)) - time.monotonic()
-            ready = self._selector.select(None if wait == float("inf") else max(0.0, wait))
-            for key, events in ready:
-                if key.fileobj is self._waker:
-                    self._waker.clear()
+            waits = self._dispatch()
+            returning |= self._give_up()
+            soon = 0.0 if returning else self._next(end, waits) - time.monotonic()
+            for key, events in self._selector.select(None if soon == float("inf") else max(0.0, soon)):
+                if key.fileobj is self._line.waker:
+                    self._line.waker.clear()
                     returning = True
                 else:
                     returning |= self._move(key.data, events)
@@ -76,43 +119,70 @@ class LocalExecutor:
             for slot in self._slots:
                 if slot.deadline <= now:
                     returning |= self._finish(slot, slot.expire())
+            returning |= self._watch()
             returning |= now >= end
 
     def wake(self) -> None:
         """Make `pump` return. May be called from any thread and from a signal handler."""
-        self._waker.wake()
+        self._line.waker.wake()
 
     def close(self) -> None:
-        """Cancel all futures that are not done, and end all judges with all that they started."""
-        if self._closed:
+        """Cancel all futures that are not done, end all judges with all that they started, and return what they held."""
+        if self._line.closed:
             return
-        self._closed = True
-        for ticket in (*self._queue, *(slot.ticket for slot in self._slots if slot.ticket)):
-            ticket.future.cancel()
-        self._queue.clear()
         self._selector.close()
-        self._waker.close()
-        for slot in self._slots:
-            slot.dismiss()
-        for slot in self._slots:
-            slot.close()
+        self._line.close(slot.ticket for slot in self._slots)
+        with self._opened:
+            for slot in self._slots:
+                slot.dismiss()
+            for slot in self._slots:
+                slot.close()
+            end = time.monotonic() + 2 * DEADLINE
+            while [slot for slot in self._slots if self._held(slot)] and time.monotonic() < end:
+                time.sleep(POLL)
 
-    def _dispatch(self) -> None:
-        """Hand queued jobs to free slots, to those first whose judge is up."""
-        free = sorted((slot for slot in self._slots if slot.ticket is None), key=lambda slot: not slot.alive)
+    def _tell(self, text: str) -> None:
+        self.say(text)
+
+    def _dispatch(self) -> bool:
+        """Hand queued jobs to free slots, to those first whose judge is up; return whether one waits for what others hold."""
+        free = sorted((slot for slot in self._slots if slot.hold is None), key=lambda slot: not slot.alive)
+        ticket = self._line.first()
         for slot in free:
-            while self._queue and self._queue[0].future.cancelled():
-                self._queue.popleft()
-            if not self._queue:
-                return
+            if ticket is None:
+                break
+            hold = self._holdings.take(slot.devices)
+            if hold is None:
+                return True
+            self._line.leave(ticket)
             if not slot.alive:
                 slot.start()
                 self._selector.register(slot, selectors.EVENT_READ, slot)
-            slot.give(self._queue.popleft())
+            slot.give(ticket, hold, self._holdings.message(hold))
             slot.write()
-            self._watch(slot)
+            self._listen(slot)
+            ticket = self._line.first()
+        if ticket is None:
+            self._holdings.rest()
+        return False
 
-    def _watch(self, slot: Slot) -> None:
+    def _give_up(self) -> bool:
+        """Where nothing can be judged any more, say so of all that waits; return whether there was anything."""
+        why = self._holdings.why
+        return bool(why) and self._line.settle(
+            score.stamped(Evaluation("judge_error", error=why), self._confinement, "")
+        )
+
+    def _next(self, end: float, waits: bool) -> float:
+        """Return the monotonic time when `pump` has to do something of itself."""
+        times = [end, self._line.due(), *(slot.deadline for slot in self._slots)]
+        if waits:
+            times.append(time.monotonic() + POLL)
+        if any(slot.hold is not None and slot.hold.lease is not None for slot in self._slots):
+            times.append(self._holdings.next)
+        return min(times)
+
+    def _listen(self, slot: Slot) -> None:
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if slot.writing else 0)
         self._selector.modify(slot.fileno(), events, slot)
 
@@ -120,29 +190,59 @@ class LocalExecutor:
         """Read and write what a judge is ready for; return whether a future is done."""
         if events & selectors.EVENT_WRITE:
             slot.write()
-            self._watch(slot)
+            self._listen(slot)
         if not events & selectors.EVENT_READ:
             return False
         seen = slot.read()
         return seen is not None and self._finish(slot, seen)
 
     def _finish(self, slot: Slot, seen: Evaluation) -> bool:
-        """Free a slot and settle its job, or queue it once more; return whether its future is done."""
+        """Settle the job of a slot, or queue it once more, and free the slot; return whether the job's future is done."""
         ticket, slot.ticket = slot.ticket, None
+        lost = self._holdings.gone(slot.hold) if slot.hold is not None and seen.status != "ok" else ""
+        if lost:
+            seen = replace(seen, status="judge_error", score=None, error=f"{lost}\n{seen.error}".strip())
         if seen.status == "judge_error":
             slot.stop()
-        if not slot.alive:
-            self._forget(slot)
+        self._held(slot)
+        self._forget(slot)
         if ticket is None or ticket.future.cancelled():
             return False
         if seen.status == "judge_error" and ticket.tries < TRIES:
-            self._queue.appendleft(ticket)
+            self._line.again(ticket, DELAYS[ticket.tries - 1])
             return False
         ticket.future.set_result(seen)
         return True
 
+    def _held(self, slot: Slot) -> bool:
+        """Return what a slot that judges nothing holds, as far as that can be; return whether it still holds some of it."""
+        if slot.hold is not None and self._holdings.give_back(slot.hold):
+            slot.hold = None
+        return slot.hold is not None
+
+    def _watch(self) -> bool:
+        """Look at the leased devices when it is time, kill what takes too much or stays; return whether a future is done."""
+        began = time.monotonic()
+        leased = [slot for slot in self._slots if slot.hold is not None and slot.hold.lease is not None]
+        if not leased or began < self._holdings.next:
+            return False
+        done = False
+        for slot in leased:
+            assert slot.hold is not None
+            if slot.ticket is None:
+                if self._held(slot) and slot.hold.until <= began:  # what is left there is in its jail
+                    slot.stop()
+                    self._forget(slot)
+            elif excess := self._holdings.excess(slot.hold):
+                slot.stop()
+                done |= self._finish(slot, slot.fail(excess, status="gpu_memory"))
+        self._holdings.looked(began)
+        return done
+
     def _forget(self, slot: Slot) -> None:
         """Stop waiting for a judge that is gone."""
+        if slot.alive:
+            return
         for fd, key in list(self._selector.get_map().items()):
             if key.data is slot:
                 self._selector.unregister(fd)

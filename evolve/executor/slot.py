@@ -11,38 +11,31 @@ import sys
 import sysconfig
 import tempfile
 import time
-from concurrent.futures import Future
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import evolve.judge
+from evolve.executor.holding import Hold
+from evolve.executor.line import Ticket
 from evolve.jail import Confinement
-from evolve.judge import process, score, wire
-from evolve.records import Evaluation, Job, Status, Task
+from evolve.judge import jails, process, score, wire
+from evolve.records import Evaluation, Fresh, Status, Task
 from evolve.secrets import without_secrets
 
 IMPORT = 300.0
 """Seconds that importing evaluate.py, with the data and libraries it loads, may take."""
 LEAVE = 1.0
 """Seconds that a judge is given to close its jail before it is killed."""
-ONE_THREAD = (
+THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-
-
-@dataclass(slots=True)
-class Ticket:
-    """A job on its way: how often it was tried, and where its evaluation goes."""
-
-    job: Job
-    future: Future[Evaluation]
-    tries: int = 0
 
 
 class Slot:
@@ -54,12 +47,27 @@ class Slot:
         task: what the judge judges.
         confinement: how it confines candidates.
         number: of this slot, from 0.
-        patience: seconds for one evaluation, all included, before the judge is killed.
+        patience: seconds for one seed or for the screen, all included; a judge that takes longer in all is killed.
+        fresh: where candidates' processes come from.
+        cpus: the processors that judge and candidate run on; none given means any.
     """
 
-    def __init__(self, task: Task, confinement: Confinement, number: int, patience: float) -> None:
+    def __init__(
+        self,
+        task: Task,
+        confinement: Confinement,
+        number: int,
+        patience: float,
+        *,
+        fresh: Fresh = "fork",
+        cpus: tuple[int, ...] = (),
+    ) -> None:
         self.ticket: Ticket | None = None
+        self.hold: Hold | None = None
+        self.devices: tuple[str, ...] = ()
         self.deadline = float("inf")
+        self._fresh = fresh
+        self._cpus = cpus
         self._task = task
         self._confinement = confinement
         self._number = number
@@ -101,24 +109,26 @@ class Slot:
                 stdout=self._log,
                 stderr=self._log,
                 pass_fds=fds,
-                env=environment(),
+                env=environment(self._task.resources.cpus),
                 start_new_session=True,
             )
+        if self._cpus:
+            os.sched_setaffinity(self._judge.pid, self._cpus)
         self._out.clear()
         self._in.clear()
-        self._put(
-            {"task": process.plain_task(self._task), "confinement": self._confinement.to_json(), "slot": self._number}
-        )
+        setup = {"task": process.plain_task(self._task), "confinement": self._confinement.to_json()}
+        self._put(setup | {"slot": self._number, "fresh": self._fresh, "cpus": list(self._cpus)})
         self.deadline = time.monotonic() + IMPORT
 
-    def give(self, ticket: Ticket) -> None:
-        """Hand a job to the judge, which may still be starting."""
+    def give(self, ticket: Ticket, hold: Hold, held: Mapping[str, Any]) -> None:
+        """Hand a job to the judge, which may still be starting, with ``held``, what it is to know of ``hold``."""
         ticket.tries += 1
-        self.ticket = ticket
+        self.ticket, self.hold = ticket, hold
+        self.devices = () if hold.lease is None else hold.lease.uuids
         self._began = time.monotonic()
-        self._put({"job": asdict(ticket.job)})
+        self._put({"job": asdict(ticket.job), **held})
         if self.deadline == float("inf"):
-            self.deadline = time.monotonic() + self._patience
+            self.deadline = self._due(ticket)
 
     def write(self) -> None:
         """Write what the socket takes."""
@@ -146,12 +156,12 @@ class Slot:
             if "evaluation" in message:
                 self.deadline = float("inf")
                 return process.evaluation_of(message["evaluation"])
-            self.deadline = time.monotonic() + self._patience if self.ticket else float("inf")
+            self.deadline = self._due(self.ticket) if self.ticket else float("inf")
         return None
 
     def expire(self) -> Evaluation:
         """Kill the judge, whose time is up, and say whose fault that was."""
-        calling = os.pread(self._flag.fileno(), 1, 0) == process.CALLING
+        calling = os.pread(self._flag.fileno(), 1, 0) == jails.CALLING
         self.stop()
         if calling:
             return self.fail("a call of the candidate did not end, and its judge was killed", status="timeout")
@@ -191,6 +201,10 @@ class Slot:
         self._log.close()
         self._flag.close()
 
+    def _due(self, ticket: Ticket) -> float:
+        """Return when to give up on a job that begins now: its screen and each of its seeds have the task's own time."""
+        return time.monotonic() + self._patience * (len(ticket.job.seeds) + 1)
+
     def _put(self, message: Any) -> None:
         data = wire.encode(message, nonfinite=True)
         self._out += len(data).to_bytes(8, "little") + data
@@ -205,11 +219,11 @@ class Slot:
         return message
 
 
-def environment() -> dict[str, str]:
+def environment(threads: int = 1) -> dict[str, str]:
     """Return a judge's environment: the user's without keys, which nothing that is judged needs and which evaluate.py might
-    print; one thread per library unless they say otherwise; and evolve importable.
+    print; so many threads per library unless they say otherwise; and evolve importable.
     """
-    variables = dict.fromkeys(ONE_THREAD, "1") | without_secrets(os.environ)
+    variables = dict.fromkeys(THREADS, str(threads)) | without_secrets(os.environ)
     root = str(Path(evolve.judge.__file__).parents[2])
     if root not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):  # a checkout
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, (root, variables.get("PYTHONPATH"))))

@@ -224,6 +224,8 @@ class SmiProbe:
         except subprocess.CalledProcessError as error:
             said = (error.stderr or error.stdout or "").strip().splitlines()
             raise ProbeError(f"nvidia-smi failed: {said[-1] if said else f'exit code {error.returncode}'}") from None
+        except FileNotFoundError:
+            raise ProbeError("there is no nvidia-smi") from None
         except (OSError, subprocess.TimeoutExpired) as error:
             raise ProbeError(f"nvidia-smi cannot be run: {error}") from None
         return done.stdout
