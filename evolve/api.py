@@ -17,7 +17,7 @@ from evolve.errors import ConfigError
 from evolve.executor import ThreadExecutor
 from evolve.jail import Confinement
 from evolve.judge import Candidate
-from evolve.records import Limits, Metric, Program, Result, Sources, Task
+from evolve.records import Attempt, Limits, Metric, Program, Result, Sources, Task
 from evolve.seams import Executor, Observer
 from evolve.session import created, database, options, reopened, slots_of
 
@@ -48,8 +48,17 @@ class Search:
         self.name = self._session.info.name
         self.ask = self._session.loop.ask
         self.work = self._session.loop.work
-        self.tell = self._session.loop.tell
         self.spent = self._session.loop.budget.spent
+
+    def tell(self, attempt: Attempt) -> None:
+        """Store what became of an attempt, and let the search learn from it; a program that wants to be champion is judged again
+        before this returns.
+
+        Raises:
+            JudgeError: when ``evaluate.py`` itself keeps failing.
+        """
+        self._session.loop.tell(attempt)
+        self._session.loop.judging.review()
 
     @property
     def best(self) -> Program:

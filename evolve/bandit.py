@@ -123,7 +123,9 @@ class Arms(ABC):
         parent.
         """
         proposal, cost, reward = attempt.proposal, attempt.cost, (attempt.gain or 0.0) ** self._power
-        evaluations = max(cost.evaluations, 1.0)  # an attempt that ended before the judge still took its turn
+        # What the archive knew counts as judged, so that a run takes the same course whatever that holds; and an attempt that
+        # ended before the judge still took its turn.
+        evaluations = max(float(len(attempt.points)), 1.0)
         kept = self._config.decay**evaluations
         for records in self.records.values():
             for record in records.values():

@@ -83,6 +83,11 @@ class Budget:
         self.evaluations += 1
         self.barren = 0
 
+    def found(self) -> None:
+        """Give back one evaluation that need not be made: the archive knew it."""
+        self.reserved -= 1
+        self.barren = 0
+
     def hold(self, dollars: float | None, tokens: int) -> bool:
         """Reserve the most that a call may cost; False if the caps, less what is held for others, leave too little."""
         if not self._fits(self.dollars + self.held_dollars, dollars, self.tokens + self.held_tokens, tokens):

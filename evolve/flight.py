@@ -4,10 +4,12 @@ that may yield more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from evolve.arms import Arm
+from evolve.errors import ConfigError
 from evolve.normal import digest
 from evolve.records import Attempt, Background, Draft, Evaluation, Job, Metric, Point, Program, Prompt, Reply, Task
 from evolve.seams import Exchange, Operator, Points, Stop, Tuner, Writer
@@ -16,7 +18,8 @@ from evolve.seams import Exchange, Operator, Points, Stop, Tuner, Writer
 @dataclass(slots=True)
 class Flight:
     """An attempt with its operator. ``turn`` is which prompt of its conversation is being answered; ``draft`` is what is
-    judged next or now; ``future`` holds what the judge sees of it.
+    judged next or now, with its ``digest`` once that is known; ``job`` is it at the judge, and ``future`` holds what the judge
+    sees of it.
     """
 
     attempt: Attempt
@@ -24,6 +27,8 @@ class Flight:
     task: Task
     turn: int = -1
     draft: Draft | None = field(init=False)
+    digest: str = ""
+    job: Job | None = None
     future: Future[Evaluation] | None = None
     points: Points | None = None
     exchange: Exchange | None = None
@@ -70,27 +75,40 @@ class Flight:
         """Whether the judge has answered."""
         return self.future is not None and self.future.done()
 
-    def job(self, run: str, seed: int) -> Job:
-        """Return the draft as a job for the judge."""
-        if self.draft is None:
-            raise RuntimeError(f"attempt {self.attempt.proposal.number} has nothing to judge")
-        point = len(self.attempt.points)
-        name = f"{run}/{self.attempt.proposal.number}/{point}"
-        return Job(name, self.draft.sources, seed, "tune" if point else "child")
+    @property
+    def seen(self) -> Evaluation:
+        """What the judge saw of the draft."""
+        if self.future is None:
+            raise RuntimeError(f"attempt {self.attempt.proposal.number} has nothing at the judge")
+        return self.future.result()
 
-    def land(self, evaluation: Evaluation) -> None:
-        """Add what the judge saw of the draft to the attempt's points."""
+    def aim(self) -> str:
+        """Return the digest of what is judged next."""
         attempt = self.attempt
         if self.draft is None or attempt.digest is None:
+            raise RuntimeError(f"attempt {attempt.proposal.number} has nothing to judge")
+        self.digest = attempt.digest if not attempt.points else digest(self.draft.sources, self.task.language)
+        return self.digest
+
+    def land(self, evaluation: Evaluation) -> Job:
+        """Add what the judge saw of the draft to the attempt's points, and return the job that it was."""
+        attempt, job = self.attempt, self.job
+        if self.draft is None or job is None:
             raise RuntimeError(f"attempt {attempt.proposal.number} has nothing at the judge")
-        known = attempt.digest if not attempt.points else digest(self.draft.sources, self.task.language)
-        attempt.points.append(Point(self.draft, known, evaluation))
-        self.draft, self.future = None, None
+        attempt.points.append(Point(self.draft, self.digest, evaluation))
+        self.draft, self.future, self.job = None, None, None
+        self._screened(attempt.points[0].evaluation)
+        return job
+
+    def _screened(self, child: Evaluation) -> None:
+        """End an attempt whose child was held back by the screen: it has no score that more could be made of."""
+        if child.screened_out:
+            self.attempt.stage, self.attempt.reason = "judge", child.error
 
     def advance(self, evaluation: Evaluation) -> bool:
         """Ask the inner optimiser, if the operator has one, what to judge after ``evaluation``; False at its end."""
         self.draft = None
-        if not isinstance(self.operator, Tuner) or self.attempt.draft is None:
+        if not isinstance(self.operator, Tuner) or self.attempt.draft is None or self.attempt.stage is not None:
             return False
         try:
             if self.points is None:
@@ -113,8 +131,24 @@ class Flight:
             if self.draft is None or self.draft.sources != point.draft.sources:
                 self.draft = None
                 return place
+            self._screened(self.attempt.points[0].evaluation)
             self.advance(point.evaluation)
         return len(self.attempt.points)
+
+
+def board(attempt: Attempt, arms: Mapping[str, Arm], task: Task) -> Flight:
+    """Return an attempt with its operator, ready for its first step.
+
+    Raises:
+        ConfigError: if its arm is not configured.
+    """
+    proposal = attempt.proposal
+    arm = arms.get(proposal.arm)
+    if arm is None or proposal.operator not in arm.operators:
+        raise ConfigError(
+            f"attempt {proposal.number} is under way with {proposal.arm} ({proposal.operator}), which is not configured now"
+        )
+    return Flight(attempt, arm.operators[proposal.operator], task)
 
 
 def best(attempt: Attempt, score: Metric, held: Callable[[str], bool]) -> Program | None:

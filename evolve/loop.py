@@ -4,7 +4,7 @@
     draft  operator      the child, of the parent alone or of a conversation with a model, whose replies come from threads;
                          refused if it is not new; committed before it is judged
     judge  slots         the child, then what an inner optimiser tries; each point counted and committed
-    tell   main thread   archive, islands, bandit, observers
+    tell   main thread   archive, islands, bandit, observers; what scores better than the champion is judged again
 
 A child that ends early raises `Stop`, caught at one line, and becomes a row. The main thread is the only writer of the
 archive, and each turn of the loop is one commit, and one more where replies came in: a commit costs more than all the rest of
@@ -18,15 +18,19 @@ from dataclasses import replace
 
 from evolve.archive import Archive
 from evolve.arms import Arm, build
+from evolve.asking import Asking
 from evolve.budget import DEFAULT_EVALUATIONS, Budget
 from evolve.calls import Calls
+from evolve.champions import Champions
 from evolve.config import Config
 from evolve.drafts import Drafts
 from evolve.errors import ConfigError, JudgeError, ModelError
-from evolve.flight import Flight, best
+from evolve.flight import Flight, best, board
+from evolve.judging import Judging
 from evolve.prices import prices
-from evolve.records import Attempt, Evaluation, Given, Job, Prompt, Proposal, Reply, Task
+from evolve.records import Attempt, Evaluation, Given, Level, Prompt, Proposal, Reply, Task
 from evolve.seams import Executor, Listener, Observer, Stop
+from evolve.stages import Jobs
 from evolve.standings import Priors
 from evolve.state import State
 
@@ -48,6 +52,7 @@ class Loop:
         observers: told of each attempt once it is in the archive.
         seconds: the time that earlier sessions of the run took.
         priors: what earlier runs of the task say of the arms.
+        level: how candidates are confined, where evaluations that the archive has already need not be made again.
     """
 
     def __init__(
@@ -63,13 +68,18 @@ class Loop:
         observers: Sequence[Observer] = (),
         seconds: float = 0.0,
         priors: Priors | None = None,
+        level: Level | None = None,
     ) -> None:
-        self.task, self.archive, self.run, self.config, self.seed = task, archive, run, config, seed
+        self.task, self.archive, self.run, self.config = task, archive, run, config
         self.executor, self.observers = executor, observers
         self.arms = build(config, task) if arms is None else arms
         self.state = State(task.score, config, self.arms, seed, seconds, priors)
         self.calls = Calls(archive, run, self.arms, self.budget, config, wake=executor.wake, say=self.say)
+        self.asking = Asking(self.arms, self.calls, self.budget, config)
         self.drafts = Drafts(archive, run, task, self.state, config.novelty.similarity)
+        self.jobs = Jobs(archive, run, task, level)
+        self.champions = Champions(archive, run, task, self.say)
+        self.judging = Judging(archive, run, task, executor, self.budget, self.jobs, self.champions)
         self.flights: list[Flight] = []
         self.draining = ""
         self._told: list[Attempt] = []
@@ -84,7 +94,8 @@ class Loop:
     # ------------------------------------------------------------------ the heart
 
     def evolve(self) -> str:
-        """Run until the budget is spent or `drain` was called, and return which.
+        """Run until the budget is spent and who contends for the championship was judged again, or `drain` was called, and
+        return which.
 
         Raises:
             JudgeError: when ``evaluate.py`` itself keeps failing, once the calls under way have returned; what is at the
@@ -94,25 +105,27 @@ class Loop:
         while True:
             self._turn()
             over = self.draining or self.budget.spent()
-            if over and not self.flights:
+            if over and not self.flights and (self.draining or self.champions.idle):
                 if self._failed is not None:
                     raise self._failed
                 return over
-            if self.flights or not self.wants_more():
+            if self._waits():
                 self.executor.pump(self.calls.delay())
+
+    def _waits(self) -> bool:
+        """Whether there is nothing to do before something comes back."""
+        if any(flight.landed for flight in self.flights):  # at once, where the archive knew what the judge would see
+            return False
+        return bool(self.flights) or not self.wants_more()
 
     def _turn(self) -> None:
         """Tell what has ended and ask for more, in one commit; then send the calls, and hand the new drafts to the judge."""
         replies = self.calls.collect()
         landed = [flight for flight in self.flights if flight.landed]
-        broken = [flight for flight in landed if self._seen(flight).status == "judge_error"]
-        if broken and self._broken is None:
-            self._broken = self._judge_error(self._seen(broken[0]))
-            if self.calls.under_way:
-                self.say("evaluate.py failed; the run stops when the calls under way have returned")
+        self._break(landed)
         with self.archive.transaction():
             for flight in landed:
-                if flight not in broken:
+                if flight.seen.status != "judge_error":
                     self._land(flight)
             self._answer(replies)
             if self.draining or self._broken or self.budget.over():
@@ -120,16 +133,26 @@ class Loop:
             for _ in range(ASKS):
                 if not self.wants_more():
                     break
-                flight = self.flight(Attempt(self.ask()))
+                flight = board(Attempt(self.ask()), self.arms, self.task)
                 self.flights.append(flight)
                 self._draft(flight)
             self._answer(self.calls.open())
+            if self._broken is None and not self.draining:
+                self.judging.take_review()
         self.calls.send()
         if self._broken is None:
             self._submit()
         self._notify()
         if self._broken is not None and not self.calls.under_way:
             raise self._broken
+
+    def _break(self, landed: Sequence[Flight]) -> None:
+        """Take note of what came back because ``evaluate.py`` failed: the run stops once the calls under way have returned."""
+        failed = self.judging.failed(landed)
+        if failed and self._broken is None:
+            self._broken = self.judging.error(failed[0])
+            if self.calls.under_way:
+                self.say("evaluate.py failed; the run stops when the calls under way have returned")
 
     def ask(self, given: Given | None = None) -> Proposal:
         """Decide everything random about the next attempt, and reserve its evaluation.
@@ -141,13 +164,13 @@ class Loop:
             ConfigError: if the budget is spent.
             ModelError: when no model can be asked any more and the run is not to go on without.
         """
-        while given is None and self._without_models():
+        while given is None and self._stuck():
             if self._failed is not None:
                 raise self._failed
             if self.budget.broke:
                 raise ConfigError(f"the budget is spent ({self.budget.broke}); resume with a larger one")
             self.executor.pump(self.calls.delay())
-        now = given or Given(self._barred(), prices(self.budget.used, self.budget.caps))
+        now = given or Given(self.asking.barred(), prices(self.budget.used, self.budget.caps))
         light, whole = self.state.propose(now), self.drafts.whole
         return replace(light, parent=whole(light.parent), inspirations=tuple(map(whole, light.inspirations)))
 
@@ -157,13 +180,12 @@ class Loop:
         Raises:
             JudgeError: when ``evaluate.py`` itself keeps failing.
         """
-        flight = self.flight(Attempt(proposal))
+        flight = board(Attempt(proposal), self.arms, self.task)
         prompt = self.drafts.step(flight)
         while prompt is not None:
             prompt = self.drafts.step(flight, self._reply(flight, prompt))
         while flight.attempt.stage is None and flight.draft is not None:
-            evaluation = self.judge(flight.job(self.run, self.seed))
-            self._take(flight, evaluation)
+            self._take(flight, self.judging.wait(self.judging.hand(flight)))
         return flight.attempt
 
     def tell(self, attempt: Attempt) -> None:
@@ -218,27 +240,28 @@ class Loop:
 
     def _land(self, flight: Flight) -> None:
         """Take what the judge saw of a flight; tell the attempt when nothing is left to judge."""
-        self._take(flight, self._seen(flight))
+        self._take(flight, flight.seen)
         if flight.draft is None:
             self.flights.remove(flight)
             self._tell(flight.attempt)
 
     def _take(self, flight: Flight, evaluation: Evaluation) -> None:
         """Count and store one evaluation, and let the flight go on while its inner optimiser and the budget allow."""
-        flight.land(evaluation)
-        self.budget.charge()
-        point = len(flight.attempt.points) - 1
-        self.archive.judged(self.run, flight.attempt, point, "tune" if point else "child", self.seed)
+        self.judging.take(flight, evaluation)
         over = bool(self.draining or self.budget.spent())
         if self.calls.paces:  # a long inner search would use up what the models' children are to be judged with
-            over = over or point + 1 >= max(SHORTEST, (self.budget.cap or DEFAULT_EVALUATIONS) // LONGEST)
+            over = over or len(flight.attempt.points) >= max(
+                SHORTEST, (self.budget.cap or DEFAULT_EVALUATIONS) // LONGEST
+            )
         if not over and flight.advance(evaluation) and not self.budget.reserve():
             flight.draft = None
 
     def _submit(self) -> None:
         for flight in self.flights:
             if flight.future is None and flight.draft is not None:
-                flight.future = self.executor.submit(flight.job(self.run, self.seed))
+                self.judging.hand(flight)
+        if not self.draining:
+            self.judging.submit_review()
 
     def _tell(self, attempt: Attempt) -> None:
         attempt.program = best(attempt, self.task.score, lambda digest: self.archive.holds(self.run, digest))
@@ -248,6 +271,7 @@ class Loop:
         if not attempt.points:
             self.budget.release()
         self.state.count_tell(attempt)
+        self.champions.offer(attempt)
         self._told.append(attempt)
 
     def _notify(self) -> None:
@@ -259,19 +283,6 @@ class Loop:
 
     # ------------------------------------------------------------------ what others ask
 
-    def judge(self, job: Job) -> Evaluation:
-        """Judge one candidate and wait for it.
-
-        Raises:
-            JudgeError: when ``evaluate.py`` itself keeps failing.
-        """
-        future = self.executor.submit(job)
-        while not future.done():
-            self.executor.pump(1.0)
-        if future.result().status == "judge_error":
-            raise self._judge_error(future.result())
-        return future.result()
-
     def drain(self, reason: str) -> None:
         """Ask for nothing more; `evolve` returns when what is under way has ended. Safe to call from a signal handler."""
         self.draining = reason
@@ -279,35 +290,18 @@ class Loop:
 
     def wants_more(self) -> bool:
         """Whether another attempt should be asked for now."""
-        if self.draining or self._broken or self.budget.spent() or self._without_models():
+        if self.draining or self._broken or self.budget.spent() or self._stuck():
             return False
-        workers = self.config.workers if self.calls.paces else 0
-        return len(self.flights) < self.executor.slots + workers
+        return len(self.flights) < self.executor.slots + self.asking.workers
 
-    def _barred(self) -> tuple[str, ...]:
-        """Return the arms that are not to be asked now. Where time is scarce and evaluations are not, no slot waits for models:
-        while all workers are busy, the arms that ask nobody go on.
-        """
-        caps = self.budget.caps
-        others = len(self.calls.paces) < len(self.arms)
-        if others and "seconds" in caps and "evaluations" not in caps and self.calls.busy():
-            return tuple(self.calls.paces)
-        return self.calls.barred()
-
-    def _without_models(self) -> bool:
-        """Whether to ask for nothing because no model can be asked; where that is for good, the run is drained."""
-        barred = self.calls.barred()
-        if not self.calls.paces or len(barred) < len(self.calls.paces):
+    def _stuck(self) -> bool:
+        """Whether no model can be asked and the run is not to go on without; it ends where that is for good."""
+        if not self.asking.stuck():
             return False
-        ended = self.calls.ended()
-        if ended and self.calls.broke:
-            self.budget.broke = self.calls.broke
-            return True
-        if self.config.llm.without == "continue" and len(barred) < len(self.arms):
-            return False
-        if ended or (self.config.llm.without == "end" and self.calls.resting()):
+        if unpaid := self.asking.unpaid():
+            self.budget.broke = unpaid
+        elif why := self.asking.ended():
             self.drain("no model is left")
-            why = ended or "all models rest, and llm.without is 'end'"
             self._failed = ModelError(
                 f"no model can be asked any more: {why}. When that is mended, evolve resume {self.run} goes on"
             )
@@ -319,28 +313,3 @@ class Loop:
         scores = [point.evaluation.score for flight in self.flights for point in flight.attempt.points]
         found = [score for score in (self.budget.best, *scores) if score is not None]
         return max(found, key=lambda score: self.task.score.sign * score, default=None)
-
-    def flight(self, attempt: Attempt) -> Flight:
-        """Return an attempt with its operator, ready for its first step.
-
-        Raises:
-            ConfigError: if its arm is not configured.
-        """
-        proposal = attempt.proposal
-        arm = self.arms.get(proposal.arm)
-        if arm is None or proposal.operator not in arm.operators:
-            raise ConfigError(
-                f"attempt {proposal.number} is under way with {proposal.arm} ({proposal.operator}), which is not configured now"
-            )
-        return Flight(attempt, arm.operators[proposal.operator], self.task)
-
-    def _seen(self, flight: Flight) -> Evaluation:
-        if flight.future is None:
-            raise RuntimeError(f"attempt {flight.attempt.proposal.number} has nothing at the judge")
-        return flight.future.result()
-
-    def _judge_error(self, seen: Evaluation) -> JudgeError:
-        return JudgeError(
-            f"evaluate.py of task {self.task.name!r} failed; the run stops, and no program pays for it. Mend it (a reply that "
-            f"it cannot use is `raise Invalid`), then start anew from the best of this run with --from {self.run}:\n{seen.error}"
-        )

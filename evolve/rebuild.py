@@ -13,7 +13,7 @@ from operator import itemgetter
 
 from evolve.archive import Archive, ArmHistory
 from evolve.errors import ConfigError
-from evolve.flight import Flight
+from evolve.flight import Flight, board
 from evolve.loop import Loop
 from evolve.records import Asked, Attempt, Cost
 from evolve.standings import Past, Priors, scaled
@@ -63,7 +63,7 @@ def recount(loop: Loop, asks: Iterable[Asked], tells: Iterable[Attempt]) -> None
         if isinstance(event, Asked):
             loop.state.count_ask(event)
         elif isinstance(event, Attempt):
-            loop.budget.evaluations += len(event.points)
+            loop.budget.evaluations += int(event.cost.evaluations)
             loop.state.count_tell(event)
     loop.budget.barren = 0
 
@@ -83,12 +83,14 @@ def rebuild(loop: Loop) -> int:
     pending = archive.pending(run)
     loop.budget.evaluations = archive.counted(run)
     loop.budget.dollars, loop.budget.tokens = archive.spent(run)
+    loop.jobs.recall()
     for attempt in pending:
-        flight = loop.flight(attempt)
+        flight = board(attempt, loop.arms, loop.task)
         if attempt.draft is None:
             _converse(loop, flight)
         else:
             _judge(loop, flight)
+    loop.champions.begin()
     return lost
 
 

@@ -471,6 +471,7 @@ class Attempt:
 
     @property
     def cost(self) -> Cost:
-        """What the attempt took, its evaluations included."""
+        """What the attempt took, its evaluations included; those that the archive knew took nothing."""
         judged = sum(point.evaluation.seconds for point in self.points)
-        return Cost(float(len(self.points)), self.dollars, float(self.tokens), self.seconds + judged)
+        made = sum(not point.evaluation.cached for point in self.points)
+        return Cost(float(made), self.dollars, float(self.tokens), self.seconds + judged)

@@ -18,7 +18,7 @@ from evolve.archive import Archive, RunInfo, Sitting
 from evolve.arms import build
 from evolve.config import BudgetConfig, Config
 from evolve.errors import ArchiveError
-from evolve.flight import Flight
+from evolve.flight import Flight, board
 from evolve.loop import Loop
 from evolve.rebuild import earlier_runs, events, priors, recount
 from evolve.records import Asked, Attempt, Evaluation, Job, Task
@@ -119,11 +119,14 @@ class Again:
         )
         asks = takewhile(lambda ask: ask.number <= sitting.asked, self._archive.asks(self._run))
         recount(self._loop, asks, islice(self._archive.history(self._run), sitting.told))
-        self._flights = {number: self._loop.flight(flight.attempt) for number, flight in self._flights.items()}
+        self._flights = {number: self._board(flight.attempt) for number, flight in self._flights.items()}
+
+    def _board(self, attempt: Attempt) -> Flight:
+        return board(attempt, self._loop.arms, self._task)
 
     def _ask(self, then: Attempt) -> None:
         now = Attempt(self._loop.ask(then.proposal.given))
-        self._flights[then.proposal.number] = self._loop.flight(now)
+        self._flights[then.proposal.number] = self._board(now)
         self._differences += _compare_asks(then, now)
 
     def _draft(self, then: Attempt) -> None:
@@ -150,11 +153,11 @@ class Again:
         del self._flights[number]
         if then.points and now.stage is None:
             now.points = then.points
-            same = loop.flight(now).retrace()
+            same = self._board(now).retrace()
             if same < len(then.points):
                 self._differences.append(f"attempt {number}: point {same} is another program than was recorded")
             for point in range(len(then.points)):
-                loop.archive.judged(self._run, now, point, "tune" if point else "child", loop.seed)
+                loop.archive.judged(self._run, now, point, "tune" if point else "child", 0)
             loop.budget.release()
         now.dollars, now.tokens, now.seconds = then.dollars, then.tokens, then.seconds
         loop.tell(now)

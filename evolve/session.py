@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from random import SystemRandom
@@ -23,7 +23,7 @@ from evolve.jail import Confinement, choose
 from evolve.loop import Loop
 from evolve.normal import digest as digest_of
 from evolve.rebuild import earlier_runs, priors, rebuild
-from evolve.records import Job, Program, Sources, Task
+from evolve.records import Program, Sources, Task
 from evolve.seams import Executor, Observer
 from evolve.secrets import load_environment
 
@@ -98,6 +98,7 @@ class Session:
                 arms=self.arms,
                 seconds=self.info.seconds,
                 priors=priors(earlier_runs(self.archive, self.info.name), self.config.bandit.priors),
+                level=self.confinement.level if self.config.cache else None,
             )
             self._stack = opening.pop_all()
         return self
@@ -108,9 +109,11 @@ class Session:
         with self._stack:
             ended = error is None and bool(self.reason) and not self.loop.draining
             told = (str(error).splitlines() or [""])[0] or (type(error).__name__ if error else "closed")
-            self.archive.finish(
-                self.info.name, "done" if ended else "stopped", self.reason or told, self.loop.budget.seconds
-            )
+            # An archive that cannot be written, as on a full disk, cannot be told so either: the first error is the one to see.
+            with suppress(ArchiveError) if isinstance(error, ArchiveError) else nullcontext():
+                self.archive.finish(
+                    self.info.name, "done" if ended else "stopped", self.reason or told, self.loop.budget.seconds
+                )
 
     def begin(self, start_from: Sequence[tuple[str, Sources]] = ()) -> None:
         """Judge the seed and the earlier programs to start from; a resumed run has them already."""
@@ -146,15 +149,17 @@ def start(loop: Loop, seeds: Sequence[tuple[str, Sources]]) -> None:
         digest = digest_of(sources, task.language)
         if archive.known(run, digest) is not None:
             continue
-        seen = loop.judge(Job(f"{run}/seed/{place}", sources, loop.seed, "seed"))
+        job = loop.jobs.start(place, sources)
+        seen = loop.jobs.known(digest) or loop.judging.judge(job)
         program = Program(digest, sources, seen.status, seen.score, seen.metrics, number=-place, operator=name)
-        archive.seeded(run, program, seen, loop.seed)
+        archive.seeded(run, program, seen, job.seed)
         if seen.score is None and place == 0:
             why = seen.error or seen.feedback
             raise ConfigError(
                 f"the seed program of {task.name!r} ends as {seen.status}, so nothing can start from it: {why}"
             )
         loop.state.count_seed(program)
+    loop.champions.begin()
 
 
 def options(**given: Any) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def invariants(db: Path, run: str) -> dict[str, int]:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         where = f"run = '{run}'"
-        counted = f"SELECT count(*) FROM evaluations WHERE {where} AND purpose IN ('child', 'tune')"
+        counted = f"SELECT count(*) FROM evaluations WHERE {where} AND purpose IN ('child', 'tune') AND cached = 0"
         twice = (
             f"SELECT count(*) FROM (SELECT 1 FROM evaluations WHERE {where} AND purpose = 'child' GROUP BY digest "
             "HAVING count(*) > 1)"
@@ -316,7 +316,7 @@ def test_a_judge_error_stops_the_run_and_loses_nothing(stack: ExitStack, task: T
     with pytest.raises(JudgeError, match=r"evaluate.py, line 3"):
         loop.evolve()
     counts = invariants(tmp_path / "a.db", "r")
-    assert counts["evaluations"] in (7, 8), "the ninth job failed, the eighth may have been under way"
+    assert counts["evaluations"] in (6, 7, 8), "the ninth job failed, two others may have been under way"
     assert counts["pending"] == 3, "no attempt pays for what evaluate.py did wrong"
 
 
