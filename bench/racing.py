@@ -6,9 +6,12 @@ A contest: 20 candidates arrive one after another in random order, and the best 
 means lie as 20 draws from a normal distribution with standard deviation 1 do on average, so that the best is 0.46 above the
 second. A seed adds an effect with standard deviation 2 to whoever sees it, as a fold or a start differ more than programs do,
 and ``noise`` is each candidate's own on each seed. Paired: all see the same seeds; else each has seeds of its own. A contender
-that saw all its seeds becomes the best by its higher mean, or where the lower bound of its lead (95 %) is above 0; "then the highest
-mean" chooses at the end among all that saw all. Printed: how often the true best is chosen, the evaluations as a share of
-those of fixed repeats, and how often a race stopped the true best.
+that saw all its seeds becomes the best by its higher mean, or where the 95 % lower bound of its lead is above 0; "then the
+highest mean" chooses at the end among all that saw all. "Fresh seeds" is the rule of `evolve.champions`: who has the higher mean
+meets the best on seeds that neither has seen, and must be ahead there by the lower bound.
+
+Printed: how often the true best is chosen, the evaluations as a share of those of fixed repeats, those on fresh seeds (of
+both, and in no budget) likewise, and how often a race stopped the true best.
 
 A single race against a rival: how often a candidate is stopped that should not be.
 """
@@ -29,6 +32,8 @@ SEEDS = 2.0
 """The standard deviation of what a seed does to all."""
 MEANS = [NormalDist().inv_cdf((CANDIDATES - rank - 0.375) / (CANDIDATES + 0.25)) for rank in range(CANDIDATES)]
 """The expected order statistics of the normal distribution (Blom's approximation), the best first."""
+LOOKS, LEVEL = 4, 0.975
+"""Of `evolve.champions`: the batches of fresh seeds, and the level of the interval after each."""
 SETTINGS = ((5, 0.25), (10, 0.5), (20, 0.5), (20, 1.0), (50, 1.0))
 
 Rule = Callable[[Sequence[float], Sequence[float]], bool]
@@ -44,6 +49,7 @@ class Method:
     races: bool
     promotes: Rule
     ends_by_mean: bool = False
+    fresh: bool = False
 
 
 def surely(own: Sequence[float], rival: Sequence[float]) -> bool:
@@ -64,15 +70,19 @@ METHODS = (
     Method("racing, paired, higher mean", True, True, on_average),
     RACING,
     Method("racing, paired, lower bound, then the highest mean", True, True, surely, ends_by_mean=True),
+    Method("racing, paired, higher mean, then fresh seeds", True, True, on_average, fresh=True),
 )
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one contest: whether the true best was chosen, the evaluations made, and whether the true best was stopped."""
+    """Of one contest: whether the true best was chosen, the evaluations made, those on fresh seeds, and whether the true best
+    was stopped.
+    """
 
     right: bool
     evaluations: int
+    again: int
     stopped: bool
 
 
@@ -80,7 +90,7 @@ def contest(method: Method, repeats: int, noise: float, rng: Random) -> Outcome:
     """Hold one."""
     shared = [rng.gauss(0.0, SEEDS) for _ in range(repeats)]
     incumbent: Sequence[float] = ()
-    best, evaluations, full = 0, 0, {}
+    best, evaluations, again, full = 0, 0, 0, {}
     for candidate in rng.sample(range(CANDIDATES), CANDIDATES):
         effects = shared if method.paired else [rng.gauss(0.0, SEEDS) for _ in range(repeats)]
         scores = [MEANS[candidate] + effect + rng.gauss(0.0, noise) for effect in effects]
@@ -89,10 +99,28 @@ def contest(method: Method, repeats: int, noise: float, rng: Random) -> Outcome:
         if len(own) < repeats:
             continue
         full[candidate] = mean(own)
-        if not incumbent or method.promotes(own, incumbent):
+        promoted = not incumbent or method.promotes(own, incumbent)
+        if promoted and incumbent and method.fresh:
+            promoted, cost = reviewed(candidate, best, repeats, noise, rng)
+            again += cost
+        if promoted:
             best, incumbent = candidate, own
     chosen = max(full, key=full.__getitem__) if method.ends_by_mean else best
-    return Outcome(chosen == 0, evaluations, 0 not in full)
+    return Outcome(chosen == 0, evaluations, again, 0 not in full)
+
+
+def reviewed(contender: int, best: int, repeats: int, noise: float, rng: Random) -> tuple[bool, int]:
+    """Let a contender meet the best on fresh seeds, in batches; return whether it is promoted, and the evaluations."""
+    ours: list[float] = []
+    theirs: list[float] = []
+    for _ in range(LOOKS):
+        effects = [rng.gauss(0.0, SEEDS) for _ in range(repeats)]
+        ours += [MEANS[contender] + effect + rng.gauss(0.0, noise) for effect in effects]
+        theirs += [MEANS[best] + effect + rng.gauss(0.0, noise) for effect in effects]
+        seen = lead(1.0, ours, theirs, LEVEL)
+        if seen.low > 0.0 or seen.mean <= 0.0:
+            break
+    return seen.low > 0.0, len(ours) + len(theirs)
 
 
 def raced(scores: Sequence[float], rival: Sequence[float]) -> Sequence[float]:
@@ -159,15 +187,16 @@ def percent(share: float) -> str:
 
 
 def contests(trials: int) -> None:
-    print("| repeats | noise | method | true best chosen | evaluations | true best stopped |")
-    print("|---|---|---|---|---|---|")
+    print("| repeats | noise | method | true best chosen | evaluations | on fresh seeds | true best stopped |")
+    print("|---|---|---|---|---|---|---|")
     for repeats, noise in SETTINGS:
         for method in METHODS:
             rng = Random(0)
             seen = [contest(method, repeats, noise, rng) for _ in range(trials)]
             used = mean(outcome.evaluations for outcome in seen) / (CANDIDATES * repeats)
+            again = mean(outcome.again for outcome in seen) / (CANDIDATES * repeats)
             right, stopped = mean(outcome.right for outcome in seen), mean(outcome.stopped for outcome in seen)
-            row = (repeats, noise, method.name, percent(right), f"{used:.2f}", percent(stopped))
+            row = (repeats, noise, method.name, percent(right), f"{used:.2f}", f"{again:.2f}", percent(stopped))
             print(f"| {' | '.join(map(str, row))} |", flush=True)
 
 
