@@ -65,13 +65,16 @@ def keep(plan: Mapping[str, Any]) -> None:
         _prctl(_PR_SET_DUMPABLE, 0, "dumpable")
 
 
-def look_as(uid: int | None, gid: int | None) -> None:
+def look_as(plan: Mapping[str, Any], user: int) -> None:
     """Let the zygote open files as the candidate's user, who alone may clear what it made, and of whose memory the kernel
-    tells nobody else; or as root again. Does nothing for None.
+    tells nobody else; or as root again. Does nothing where there is no such user.
     """
-    if uid is not None:
-        LIBC.setfsgid(gid)
-        LIBC.setfsuid(uid)
+    if plan["uid"] is None:
+        return
+    LIBC.setfsgid(user)
+    LIBC.setfsuid(user)
+    if plan["pid_namespace"]:  # a change of user takes back what bubblewrap had asked for
+        _prctl(_PR_SET_PDEATHSIG, _SIGKILL, "parent death signal")
 
 
 def confine(plan: Mapping[str, Any], fds: tuple[int, int], status: int, output: int) -> None:

@@ -197,13 +197,13 @@ def main(plan: Mapping[str, Any], link: _socket.socket, runner: ModuleType) -> l
 
 def keep(plan: Mapping[str, Any], visit: Visit, control: int, bell: int, ground: Ground) -> None:
     """See a candidate to its end, and tell the judge of it, and whether another one may come after it."""
-    confine.look_as(plan["uid"], plan["gid"])
+    confine.look_as(plan, plan["uid"])
     why = visit.watch(control, bell)
     visit.tree.sample()
     gone = visit.kill()
     # Only after a peaceful end is it worth to look whether nothing is left: any other one is reason enough for a new jail.
     clean = why == "asked" and gone and ground.restore()
-    confine.look_as(0 if plan["uid"] is not None else None, 0)
+    confine.look_as(plan, 0)
     code = visit.ended if visit.ended is not None else 0
     visit.tell(f"end {why} {code} {visit.tree.cpu:.6f} {visit.tree.peak} {'clean' if clean else 'doubt'}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import time
@@ -226,11 +227,13 @@ class Zygote:
         """End it at once, and with it, in a jail with a process namespace, all that is in there."""
         if self._process is None:
             return
+        if self._first >= 0:  # bubblewrap's child, which need not die with it
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._first, signal.SIGKILL)
+            select.select([self._first], [], [], GRACE)
         self._process.kill()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE)
-        if self._first >= 0:  # bubblewrap is gone, and its child follows
-            select.select([self._first], [], [], GRACE)
 
     def close(self) -> None:
         """End it and free what the jail held. May be called twice."""

@@ -76,9 +76,12 @@ def test_modules_are_imported_once(level: Level) -> None:
 
 @WARM
 def test_a_module_that_cannot_be_imported_is_named(level: Level) -> None:
-    with zygote(level, preload=("numpy.nowhere",), packages=("numpy",)) as warm:
-        with pytest.raises(IsolationError, match=r"'numpy.nowhere' of `preload` cannot be imported.*No module named"):
-            warm.wait(time.monotonic() + 20)
+    message = r"'numpy.nowhere' of `preload` cannot be imported.*No module named"
+    with (
+        zygote(level, preload=("numpy.nowhere",), packages=("numpy",)) as warm,
+        pytest.raises(IsolationError, match=message),
+    ):
+        warm.wait(time.monotonic() + 20)
 
 
 @WARM
