@@ -68,7 +68,7 @@ _UNSEEN_MEMORY = ("memfd_create", "memfd_secret", "shmget", "msgget", "semget", 
 _OTHERS = ("setsid", "setpgid")
 """Without these no process leaves the group that is killed as one."""
 
-_BY_PID = ("prlimit64", "sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr")
+_BY_PID = ("prlimit64", "sched_setscheduler", "sched_setparam", "sched_setattr")
 """Calls on a process named by their first argument: only 0, oneself, is allowed."""
 _BY_WHO = ("setpriority", "ioprio_set")
 """The same, by the second argument."""
@@ -106,6 +106,7 @@ def rules(level: Level, abi: int, own_user: bool) -> tuple[Rule, ...]:
         *(
             Rule("ioctl", EPERM, 1, command) for command in (0x5412, 0x541C)
         ),  # TIOCSTI, TIOCLINUX: typing into a terminal
+        Rule("sched_setaffinity"),  # a slot's processors are its own
     ]
     # Shared memory without a file stays when no process maps its pages any more, and so cannot be counted.
     found.append(Rule("mmap", EPERM, 3, _MAP_SHARED_ANONYMOUS, _MAP_TYPE | _MAP_ANONYMOUS))
