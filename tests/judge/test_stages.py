@@ -1,19 +1,24 @@
 import random
+import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from math import inf, nan
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import pytest
 
 from bench.racing import CANDIDATES, MEANS, SEEDS, surely
+from evolve.executor import LocalExecutor
 from evolve.executor.here import Here
-from evolve.jail import Usage
+from evolve.jail import Usage, choose
 from evolve.judge.candidate import Candidate, Invalid
 from evolve.judge.score import Script, judge
 from evolve.records import Direction, Evaluation, Job, Limits, Metric, Result, Sources, Task
 from tests import archives
+from tests.executor.toy import toy as jailed_toy
 
 PROGRAM = {
     "program.py": "calls = []\ndef f(value=1.0):\n    calls.append(1)\n    print('call', value)\n    return value\n"
@@ -307,3 +312,37 @@ def test_racing_through_the_judge_finds_the_best_of_twenty_at_half_the_cost() ->
     seen = [contest([rng.randrange(10**6) for _ in range(20)], rng) for _ in range(10)]
     assert sum(right for right, _ in seen) >= 9
     assert sum(evaluations for _, evaluations in seen) <= 0.5 * 10 * CANDIDATES * 20
+
+
+HOARDER = """
+import os, tempfile
+from pathlib import Path
+
+def f(seed):
+    folders = [Path(name) for name in (".", tempfile.gettempdir(), "/dev/shm") if os.access(name, os.W_OK)]
+    kept = sum((folder / "hoard").exists() for folder in folders)
+    for folder in folders:
+        (folder / "hoard").write_text(str(seed))
+    print("saw", seed)
+    return seed - kept
+"""
+
+
+def test_seeds_and_rivals_reach_a_jail_and_nothing_is_left_for_the_next_seed(tmp_path: Path) -> None:
+    script = """
+        def screen(candidate):
+            return candidate.call("f", 5)
+
+        def evaluate(candidate, seed):
+            return candidate.call("f", seed)
+    """
+    against = job(1, {"initial.py": HOARDER}, repeats=(2, 4, 3), rival=(1.0, 2.0, 4.0, 2.0))
+    with closing(LocalExecutor(jailed_toy(tmp_path, script), choose(), 1)) as executor:
+        futures = [executor.submit(one) for one in (against, replace(against, purpose="fresh", bar=9.0))]
+        end = time.monotonic() + 30.0
+        while not all(future.done() for future in futures) and time.monotonic() < end:
+            executor.pump(1.0)
+        raced, fresh = (future.result(0) for future in futures)
+    assert (raced.status, raced.screen, raced.score, len(raced.repeats)) == ("ok", 5.0, 2.25, 3)
+    assert (fresh.status, fresh.screen, fresh.score, len(fresh.repeats)) == ("ok", None, 2.5, 4)
+    assert fresh.output.split() == ["saw", "1", "saw", "2", "saw", "4", "saw", "3"]
