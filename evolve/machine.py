@@ -125,7 +125,11 @@ class Lock:
         if self._descriptor is not None:
             os.ftruncate(self._descriptor, 0)
             self.drop()
-            self._again = time.monotonic() + YIELD
+            self.stand_back()
+
+    def stand_back(self) -> None:
+        """Leave it, for `YIELD` seconds from now, to others that wait for it."""
+        self._again = time.monotonic() + YIELD
 
     def drop(self) -> None:
         """Let go of it as if it had not been taken: its file stays as it is."""

@@ -149,6 +149,8 @@ class Leases:
                 why, late = f"it has gone: {error}", True
             if not why:
                 self._locks[device.uuid].release()
+                for lock in self._locks.values():  # others may wait for several
+                    lock.stand_back()
             elif late:
                 self._quarantine(device, why)
             else:
