@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,13 +64,14 @@ def test_replay_of_four_workers_and_two_hundred_attempts_asks_nobody(
 
 
 def test_equal_requests_are_answered_from_a_recording(launch: Launch, tmp_path: Path) -> None:
+    judged: dict[str, Any] = {"settings": {"cache": False}, "workers": 1}
     with ScriptedServer(Staircase.model(0.6), price=(1.0, 2.0)) as server:
-        first = launch({"m": model(server.url)}, evaluations=12, workers=1, name="first")
+        first = launch({"m": model(server.url)}, evaluations=12, name="first", **judged)
         asked, bill = len(server.requests), server.bill
-        second = launch({"m": model(server.url)}, evaluations=12, workers=1, name="second", replay_from="first")
+        second = launch({"m": model(server.url)}, evaluations=12, name="second", replay_from="first", **judged)
         assert (len(server.requests), server.bill) == (asked, bill)
         assert second.best.digest == first.best.digest
-        third = launch({"m": model(server.url)}, evaluations=14, workers=1, name="third", replay_from="first")
+        third = launch({"m": model(server.url)}, evaluations=14, name="third", replay_from="first", **judged)
         assert third.info.evaluations == 14
         assert len(server.requests) > asked, "what was never recorded is asked"
     with Archive(tmp_path / "a.db", create=False) as archive:
