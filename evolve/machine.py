@@ -100,6 +100,7 @@ class Lock:
             return False
         descriptor = _locked(self.path, fcntl.LOCK_EX)
         if descriptor is None:
+            self._again = 0.0  # the others' turn has come
             self.want()
             return False
         self.rest()
