@@ -260,6 +260,15 @@ def test_the_rivals_direction_and_the_bounds_hold() -> None:
     seen = judged(job(0, repeats=(1, 2, 3, 4, 5, 6), rival=rival), worse, toy("minimize", bounds=(0.0, 10.0)))
     assert len(seen.repeats) == 3
     assert seen.score == 10.0
+    lost = Script(lambda candidate, seed: (1.0, 2.0, 3.5)[seed])
+    seen = judged(job(0, repeats=(1, 2, 3), rival=(8.0, 9.0, 10.0, 0.0)), lost, toy(bounds=(0.0, 10.0)))
+    assert (len(seen.repeats), seen.score) == (3, 0.0)
+
+
+def test_a_rivals_scores_on_further_seeds_do_not_count() -> None:
+    seen = judged(job(0, repeats=(1, 2, 3), rival=(*RIVAL[:4], 1e6, 1e6)), Script(lagging))
+    assert len(seen.repeats) == 3
+    assert seen.score == pytest.approx(mean(RIVAL[:4]) - 2.0)
 
 
 def test_what_behaves_as_its_rival_is_known_after_three_seeds_and_has_its_score() -> None:
