@@ -232,7 +232,8 @@ class Candidate:
 
         The seconds hold the transport of arguments and result, see `Timing.transport`: keep it small beside the work. Check
         every one of `Timing.values`. All of this counts against ``limits.seconds``; with ``exclusive`` in the task's
-        ``[resources]`` nothing else is judged meanwhile. At levels weaker than ``landlock`` files can be left to the next
+        ``[resources]`` nothing else is judged meanwhile. Time before the first `call`: as long as the jail for calls is open, the
+        processes here are started cold, which takes longer. At levels weaker than ``landlock`` files can be left to the next
         repeat. The inline executor has one process for all, where nothing of the above is enforced; threads of one process
         disturb each other's clocks, so time with one slot there.
 
