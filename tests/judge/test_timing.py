@@ -29,6 +29,8 @@ EVALUATE = """
         assert len(timing.seconds) == 5 and timing.transport < 0.02
         return {"score": timing.ratio, "noise": timing.noise, "feedback": timing.feedback()}
 """
+FORKED = EVALUATE.replace('candidate.call("solve", [3, 1, 2])', "pass")
+"""Without a call before it, so that no jail is open and each process is forked from the warm one."""
 HARNESS = "import time\ndef reference(x):\n    time.sleep(0.04)\n    return sorted(x)\n"
 SLEEPS = "import time\ndef solve(x):\n    time.sleep({})\n    return sorted(x)\n"
 
@@ -111,13 +113,18 @@ def solve(x):
 """
 
 
-@pytest.mark.parametrize(("program", "ratio"), [(MEMOISING, 1.0), (PATCHING, 0.5), (AHEAD, 1.0)])
-def test_what_gains_nothing(program: str, ratio: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("program", "ratio", "evaluate"),
+    [(MEMOISING, 1.0, EVALUATE), (MEMOISING, 1.0, FORKED), (PATCHING, 0.5, FORKED), (AHEAD, 1.0, FORKED)],
+)
+def test_what_gains_nothing(program: str, ratio: float, evaluate: str, tmp_path: Path) -> None:
     """Remembering in memory and files, patching every clock, and working ahead in a thread while being warmed up."""
-    assert choose().level in ("namespaces", "landlock")
-    seen = judged(tmp_path, program)
+    if choose().integrity != "isolated":
+        pytest.skip("files can be left to the next repeat here")
+    seen = judged(tmp_path, program, evaluate=evaluate)
     assert seen.status == "ok", seen.error
     assert seen.score == pytest.approx(ratio, rel=0.25)
+    assert seen.fresh == ("fork" if evaluate == FORKED else "process")
 
 
 def test_each_repeat_has_processes_that_saw_nothing(tmp_path: Path) -> None:
