@@ -84,18 +84,25 @@ class Visit:
             measure.kill(-1)
             self.reap(block=True)
             return not self.tree.pids()
+        # No process can leave its group where seccomp denies that, and none is forked while its group is killed.
+        measure.kill_group(self.runner)
+        if self._gone(time.monotonic() + SETTLE):
+            return True
         if self.plan["uid"] is not None:
             self._kill_user(self.plan["uid"])
         end = time.monotonic() + PATIENCE
-        measure.kill_group(self.runner)
         self._freeze(end)
-        while time.monotonic() < end:
+        return self._gone(end)
+
+    def _gone(self, end: float) -> bool:
+        """Kill what is there until nothing is, or until ``end``; return whether nothing is."""
+        while not self.reap(block=False):
+            if time.monotonic() > end:
+                return False
             for pid in self.tree.pids():
                 measure.kill(pid)
-            if self.reap(block=False):
-                return True
             time.sleep(0.0005)
-        return False
+        return True
 
     def _freeze(self, end: float) -> None:
         """Stop all processes before any is killed: a stopped one still counts against its user's limit, so no flood refills."""
