@@ -126,7 +126,7 @@ def test_an_endless_call_is_stopped_at_its_deadline(level: Level) -> None:
         assert time.monotonic() - start < 2
         cpu = inmate.jail.close().cpu_seconds
         assert cpu is not None
-            assert cpu > 0.02
+        assert cpu > 0.02
 
 
 @pytest.mark.parametrize(
