@@ -31,6 +31,7 @@ import rivals
 
 from evolve.executor import LocalExecutor
 from evolve.jail import Confinement, choose, cold
+from evolve.jail.levels import layers
 from evolve.judge.timing import interval
 from evolve.records import Fresh, Job, Task
 from evolve.task import load
@@ -156,7 +157,7 @@ def spread(values: list[float], digits: int) -> str:
 
 def compare(package: str, given: argparse.Namespace, folder: Path) -> bool:
     """Print the rows of one package; return whether the target is met."""
-    confinement = choose(given.isolation)
+    confinement = Confinement(given.level, "asked for", layers(given.level)) if given.level else choose()
     (root := folder / package).mkdir()
     (root / "task.toml").write_text(TOML.format(package=package))
     (root / "initial.py").write_text(PROGRAM.format(package=package))
@@ -195,7 +196,9 @@ def main() -> int:
     parser.add_argument("--packages", default="numpy,torch", help="what the candidate imports, a table row each")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=2.0, help="about how long one block takes")
-    parser.add_argument("--isolation", default="auto", help="the level of the jails")
+    parser.add_argument(
+        "--level", choices=("namespaces", "landlock"), help="of the jails; the strongest that passes here if none"
+    )
     parser.add_argument("--rivals", action="store_true", help="measure OpenEvolve and ShinkaEvolve too")
     parser.add_argument("--environments", type=Path, help="a folder to keep the peers' environments in")
     given = parser.parse_args()

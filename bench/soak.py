@@ -1,6 +1,6 @@
 """Thousands of evaluations, one in five of a hostile candidate, and then a look at what is left of them on the machine.
 
-    python bench/soak.py [--evaluations 10000] [--slots 2] [--seed 0] [--isolation auto]
+    python bench/soak.py [--evaluations 10000] [--slots 2] [--seed 0] [--level landlock]
 
 One driver process judges honest candidates and those of ``tests/attacks/programs`` that need no arena around them (bombs of
 processes, threads, memory and files, daemons, forged and broken replies, exits, endless loops, attempts on the zygote and on
@@ -36,9 +36,10 @@ from pathlib import Path
 from random import Random
 
 from evolve.executor import LocalExecutor
-from evolve.jail import cgroup, choose
+from evolve.jail import Confinement, cgroup, choose
 from evolve.jail.home import UIDS
-from evolve.records import Evaluation, Job, Limits, Task
+from evolve.jail.levels import layers
+from evolve.records import Evaluation, Job, Level, Limits, Task
 from evolve.task import load
 
 ATTACKS = Path(__file__).parents[1] / "tests" / "attacks"
@@ -241,10 +242,10 @@ def grown(samples: list[int]) -> tuple[float, float]:
     return statistics.median(samples[:tenth]) / 2**20, statistics.median(samples[-tenth:]) / 2**20
 
 
-def soak(folder: Path, evaluations: int, slots: int, seed: int, isolation: str) -> Tally:
+def soak(folder: Path, evaluations: int, slots: int, seed: int, level: Level | None) -> Tally:
     """Judge, close, and look; the findings are in the tally."""
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: orphans are seen as descendants
-    confinement = choose(isolation)
+    confinement = Confinement(level, "asked for", layers(level)) if level else choose()
     if confinement.integrity != "isolated":
         sys.exit(f"at {confinement.level} attacks get through: {confinement.reason}")
     token, key = "soak" + secrets.token_hex(6), 0x40000000 | secrets.randbits(24)
@@ -275,7 +276,9 @@ def main() -> int:
     parser.add_argument("--evaluations", type=int, default=10_000)
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--isolation", default="auto")
+    parser.add_argument(
+        "--level", choices=("namespaces", "landlock"), help="of the jails; the strongest that passes here if none"
+    )
     given = parser.parse_args()
     if "SOAK_FOLDER" not in os.environ:  # all that is made for temporary use is to be in one place, from the start
         with tempfile.TemporaryDirectory(prefix="soak-") as name:
@@ -283,7 +286,7 @@ def main() -> int:
             environment = {**os.environ, "SOAK_FOLDER": name, "TMPDIR": name}
             return subprocess.run([sys.executable, *sys.argv], env=environment, check=False).returncode
     begin = time.monotonic()
-    tally = soak(Path(os.environ["SOAK_FOLDER"]), given.evaluations, given.slots, given.seed, given.isolation)
+    tally = soak(Path(os.environ["SOAK_FOLDER"]), given.evaluations, given.slots, given.seed, given.level)
     took = time.monotonic() - begin
     print("| candidate | evaluations | judged | seconds each |\n|---|---|---|---|")
     for name in (HONEST, *HOSTILE):
