@@ -11,6 +11,7 @@ from typing import Any
 from evolve import machine
 from evolve.errors import ConfigError
 from evolve.gpu import Lease, Leases, detect, nodes
+from evolve.gpu.lease import DEADLINE
 from evolve.machine import Lock, Machine
 from evolve.records import Limits, Resources
 
@@ -65,7 +66,7 @@ class Holdings:
             self._lane = Lock((where.locks or machine.folder()) / "exclusive.lock")
         if resources.gpus:
             probe = where.probe or detect()
-            self._leases = Leases(probe, where.locks, say=say)
+            self._leases = Leases(probe, where.locks, say=say, deadline=DEADLINE)
             found = self._leases.devices
             if len(found) < resources.gpus:
                 names = ", ".join(f"{device.name} {device.uuid}" for device in found) or "none"
