@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evolve.errors import IsolationError
+from evolve.errors import EvolveError
 from evolve.jail import Confinement, Inside, Jail, Unfit, Usage, Zygote, cold
 from evolve.judge import runner, wire
 from evolve.records import Fresh, Level, Sources, Task
@@ -83,7 +83,7 @@ class Jails:
         if self._fork and self._inside.preload:
             try:
                 self._warm().wait(time.monotonic() + IMPORTS)
-            except (IsolationError, Unfit):
+            except (EvolveError, Unfit):
                 self._drop()
 
     def used(self) -> Fresh | None:
