@@ -124,9 +124,9 @@ class Traces:
                 found.add(f"descriptor {name}: {os.readlink(f'/proc/self/fd/{name}')}")
         found |= {f"mount {line}" for line in Path("/proc/self/mounts").read_text().splitlines()}
         for line in Path("/proc/locks").read_text().splitlines():
-            words = line.split()
-            if int(words[words.index("->") + 5 if "->" in words else 4]) in pids | {os.getpid()}:
-                found.add("lock " + " ".join(words[1:]))
+            _, *words = line.replace("->", "").split()  # kind, mode, access, process, ...; an arrow marks who waits
+            if int(words[3]) in pids | {os.getpid()}:
+                found.add("lock " + " ".join(words))
         found |= {f"file {path}" for path in self._folder.rglob("*")}
         for place in ("/dev/shm", "/dev/mqueue", "/tmp", "/var/tmp"):
             with suppress(FileNotFoundError), os.scandir(place) as entries:
