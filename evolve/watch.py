@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 48
+SHORT = {"novelty": "duplicate", "judge": "held back"}
+"""What stands for the reason of an early end where that differs each time."""
 PLAIN_EVERY = 10.0
 """Seconds between two plain lines that report no new best."""
 
@@ -51,11 +53,11 @@ class Tally:
         """Take note of an attempt; True if the best score rose."""
         arm = self.arms.setdefault(attempt.proposal.arm, ArmCount())
         arm.pulls += 1
-        arm.evaluations += len(attempt.points)
+        arm.evaluations += int(attempt.cost.evaluations)
         arm.gain += attempt.gain or 0.0
         arm.wins += bool(attempt.gain)
         if attempt.stage is not None:
-            self.failures[f"{attempt.stage}: {'duplicate' if attempt.stage == 'novelty' else attempt.reason[:40]}"] += 1
+            self.failures[f"{attempt.stage}: {SHORT.get(attempt.stage) or attempt.reason[:40]}"] += 1
         for point in attempt.points:
             if point.evaluation.status != "ok":
                 self.failures[f"judge: {point.evaluation.status}"] += 1
@@ -246,6 +248,7 @@ class Live(Watch):
             ("draining: finishing what is under way" if loop.draining else "", "yellow"),
         )
         best = Text.assemble("best ", (repr(loop.best_seen), "bold green"), f"{unit}  ({loop.task.score.direction})")
+        title = loop.champions.title
         line = Text(spark(tally.history, budget.evaluations, loop.task.score.sign), style="green")
         failures = (
             "   ".join(f"{name} {count}" for name, count in Counter(dict(tally.failures)).most_common(4)) or "none"
@@ -253,6 +256,7 @@ class Live(Watch):
         return Group(
             head,
             best,
+            *([Text(f"champion {title.digest[:10]}  {title.words}")] if title is not None and title.notable else []),
             line,
             self._arms(),
             Text(f"ended early or failed: {failures}", style="dim"),

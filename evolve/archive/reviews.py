@@ -6,7 +6,7 @@ Nothing of this is read by what prompts are rendered from: what `validate` says 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from evolve.archive.database import Database
@@ -73,6 +73,25 @@ class Champion:
         """By how much the cold score differs from the warm one."""
         return None if self.cold_score is None or self.score is None else self.cold_score - self.score
 
+    @property
+    def notable(self) -> bool:
+        """Whether there is more to say than that it scored better."""
+        return self.verdict == "refused" or bool(self.cold_difference) or self.gap is not None or self.lead is not None
+
+    @property
+    def words(self) -> str:
+        """It in a line, for people: the verdict with its reason, and what else is known."""
+        parts = [f"{self.verdict}: {self.reason}"]
+        if self.cold_difference:
+            parts.append(f"{self.cold_difference:+.4g} in a cold process")
+        if self.gap is not None:
+            parts.append(f"validate {self.validate_score!r}, a gap of {self.gap:.4g}")
+        return "; ".join(parts)
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {**asdict(self), "cold_difference": self.cold_difference}
+
 
 @dataclass(frozen=True, slots=True)
 class Screening:
@@ -85,6 +104,14 @@ class Screening:
     audited: int
     better_than_parent: int
     better_than_best: int
+
+    @property
+    def words(self) -> str:
+        """It in a line, for people."""
+        return (
+            f"{self.passed} passed, {self.held_back} held back, {self.audited} judged all the same, of which "
+            f"{self.better_than_parent} better than their parent and {self.better_than_best} than the best"
+        )
 
 
 class Reviews(Database):

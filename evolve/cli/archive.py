@@ -82,18 +82,40 @@ def runs(db: Path, as_json: bool) -> None:
 def best(count: int, run: str | None, db: Path, as_json: bool) -> None:
     """List the best programs of a run."""
     from evolve.archive.export import summary
+    from evolve.cli.showing import standing
 
     with opened(db) as archive:
         info = archive.run(run)
         programs = archive.best(count, info.name)
+        verdicts = [archive.verdict(info.name, program.digest) for program in programs]
+        champion, screening = archive.champion(info.name), archive.screening(info.name)
     if as_json:
-        emit_json([summary(info.name, program) for program in programs])
+        emit_json(
+            [
+                {**summary(info.name, program), "champion": None if found is None else found.plain()}
+                for program, found in zip(programs, verdicts, strict=True)
+            ]
+        )
         return
     emit_table(
-        ("id", "score", "arm", "operator", "attempt", "parent", "metrics"),
-        [(p.id, p.score, p.arm, p.operator, p.number, _parent(p), metrics(dict(p.metrics))) for p in programs],
+        ("id", "score", "arm", "operator", "attempt", "parent", "standing", "metrics"),
+        [
+            (
+                p.id,
+                p.score,
+                p.arm,
+                p.operator,
+                p.number,
+                _parent(p),
+                standing(found, champion),
+                metrics(dict(p.metrics)),
+            )
+            for p, found in zip(programs, verdicts, strict=True)
+        ],
         f"run {info.name!r} has no program with a score yet; `evolve failures --run {info.name}` says why attempts ended",
     )
+    if screening is not None:
+        click.echo(f"screen: {screening.words}")
 
 
 @click.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -207,6 +208,7 @@ def _weights(arms: tuple[str, ...]) -> dict[str, float]:
 
 def _search(session: Session, as_json: bool) -> int:
     """Drive a session to its end under the eyes of the user, say what came of it, and return the exit code."""
+    from evolve.archive.export import plain
     from evolve.watch import clock, paid, watch
 
     loop, info = session.loop, session.info
@@ -232,6 +234,7 @@ def _search(session: Session, as_json: bool) -> int:
         return 130
     best = session.archive.best(1, info.name)[0]
     sign = session.task.score.sign
+    found, screening = session.archive.verdict(info.name, best.digest), session.archive.screening(info.name)
     improved = start is None or (best.score is not None and sign * best.score > sign * start)
     if as_json:
         end = {
@@ -243,13 +246,19 @@ def _search(session: Session, as_json: bool) -> int:
             "evaluations": loop.budget.evaluations,
             "dollars": loop.budget.dollars,
             "tokens": loop.budget.tokens,
+            "champion": None if found is None else found.plain(),
+            "screening": None if screening is None else asdict(screening),
         }
-        click.echo(json.dumps(end))
+        click.echo(json.dumps(plain(end)))
     else:
         costs = f", {paid(loop)}" if loop.calls.paces else ""
         click.echo(
             f"{reason}, after {clock(loop.budget.seconds)}{costs}. Best {best.score!r} (seed {start!r}): program {best.id}"
         )
+        if found is not None and found.notable:
+            click.echo(f"{best.id} {found.words}")
+        if screening is not None:
+            click.echo(f"screen: {screening.words}")
         click.echo(f"next: evolve best · evolve show {best.id} · evolve diff {best.id} · evolve lineage {best.id}")
         if loop.draining:
             click.echo(f"to go on: evolve resume {info.name}")

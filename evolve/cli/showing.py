@@ -8,22 +8,25 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evolve.archive.export import summary
-from evolve.cli.listing import dollars, emit_code, metrics, several, span
+from evolve.cli.listing import dollars, emit_code, metrics, several, short, span
 from evolve.errors import ArchiveError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evolve.archive import Archive
+    from evolve.archive import Archive, Champion
     from evolve.archive.rows import Exchanged, Judged, RunInfo
-    from evolve.records import Attempt, Program, Prompt, Sources
+    from evolve.records import Attempt, Evaluation, Program, Prompt, Sources
 
 
 def described(archive: Archive, run: str, program: Program) -> dict[str, Any]:
     """Return all that is known of a program."""
     info = archive.run(run)
+    found, screening = archive.verdict(run, program.digest), archive.screening(run)
     return {
         **summary(run, program),
+        "champion": None if found is None else found.plain(),
+        "screening": None if screening is None else asdict(screening),
         "task": info.task,
         "unit": info.unit,
         "direction": info.direction,
@@ -44,7 +47,8 @@ def print_program(archive: Archive, info: RunInfo, program: Program) -> None:
     line = archive.lineage(info.name, program.digest)
     children = archive.children(info.name, program.digest)
     judged = archive.evaluations(info.name, program.digest)
-    score = f"none: {program.status}" if program.score is None else f"{program.score!r} {info.unit}".rstrip()
+    found, screening = archive.verdict(info.name, program.digest), archive.screening(info.name)
+    score = f"none: {_status(judged, program)}" if program.score is None else f"{program.score!r} {info.unit}".rstrip()
     origin = f"attempt {program.number}" if program.number > 0 else "where the run started"
     kin = f"{several(len(line) - 1, 'ancestor', 'ancestors')}, {several(len(children), 'child', 'children')}"
     facts = [
@@ -57,6 +61,8 @@ def print_program(archive: Archive, info: RunInfo, program: Program) -> None:
         ("parent", f"{line[1].id} (score {line[1].score!r}{_by(program, line[1])})" if len(line) > 1 else ""),
         ("lineage", f"{kin}: evolve lineage {program.id}"),
         *(("judged", _verdict(one)) for one in judged),
+        ("contest", "" if found is None or not found.notable else found.words),
+        ("screen", "" if screening is None else f"of the run: {screening.words}"),
         ("kept", "  ".join(artifact.name for artifact in archive.artifacts(info.name, program.digest))),
     ]
     _print_facts(facts)
@@ -162,19 +168,45 @@ def _evaluation(judged: Judged) -> dict[str, Any]:
     """Return an evaluation."""
     seen = asdict(judged.evaluation)
     del seen["artifacts"]
-    return {"purpose": judged.purpose, "seed": judged.seed, "note": judged.note, "judged_at": judged.judged_at, **seen}
+    place = {"purpose": judged.purpose, "seed": judged.seed, "bar": judged.bar}
+    return {**place, "note": judged.note, "judged_at": judged.judged_at, **seen}
 
 
 def _verdict(judged: Judged) -> str:
     """Return what the judge saw in one line."""
     seen = judged.evaluation
-    parts = [f"{seen.status} in {span(seen.seconds)}", f"purpose {judged.purpose}"]
+    made = "known from an earlier evaluation" if seen.cached else f"in {span(seen.seconds)}"
+    parts = [f"{_ended(seen)} {made}", f"purpose {judged.purpose}"]
+    if seen.repeats:
+        parts.append(f"{len(seen.repeats)} seeds")
+    if seen.screen is not None:
+        parts.append(f"screen {seen.screen!r}" + ("" if judged.bar is None else f" (bar {judged.bar!r})"))
     if seen.cpu_seconds is not None:
         parts.append(f"cpu {span(seen.cpu_seconds)}")
     if seen.memory is not None:
         parts.append(f"memory {seen.memory / 2**20:.0f} MiB")
     why = f" ({seen.isolation_reason})" if seen.isolation_reason else ""
     return ", ".join([*parts, f"isolation {seen.isolation}{why}", f"integrity {seen.integrity}"])
+
+
+def standing(found: Champion | None, champion: Champion | None) -> str:
+    """Return what a list says of a program that contended: whether it is the champion, or why it is not; former ones are nothing
+    special.
+    """
+    if found is None or (found.verdict == "promoted" and found != champion):
+        return ""
+    words = [*(["champion"] if found == champion else []), *([found.words] if found.notable else [])]
+    return short(", ".join(words))
+
+
+def _ended(seen: Evaluation) -> str:
+    """Return how an evaluation ended."""
+    return "held back by the screen" if seen.screened_out else seen.status
+
+
+def _status(judged: Sequence[Judged], program: Program) -> str:
+    """Return how the evaluation of a program without a score ended."""
+    return _ended(judged[0].evaluation) if judged else program.status
 
 
 def _by(child: Program, parent: Program) -> str:
