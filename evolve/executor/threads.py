@@ -21,6 +21,9 @@ from evolve.judge import score
 from evolve.judge.jails import CALLING, Jails
 from evolve.records import Evaluation, Fresh, Job, Task
 
+LEAVE = 5.0
+"""Seconds that an idle thread is given to close its jail."""
+
 
 class ThreadExecutor:
     """Runs ``function`` on one thread per slot, each candidate in a jail of its own.
@@ -96,10 +99,13 @@ class ThreadExecutor:
         what the function returns is not read.
         """
         self._line.close(worker.ticket for worker in self._workers if worker)
-        for number, worker in enumerate(self._workers):
-            if worker is not None:
-                worker.leave()
-                self._workers[number] = None
+        workers = [worker for worker in self._workers if worker]
+        for worker in workers:
+            worker.leave()
+        for worker in workers:
+            if worker.ticket is None:
+                worker.thread.join(LEAVE)  # it has nothing to do but to close its jail
+        self._workers = [None] * len(self._workers)
 
     def _serve(self, slot: int, inbox: SimpleQueue[Job | None], done: Callable[[Evaluation], None]) -> None:
         """Judge what comes in, on the thread of a slot."""
@@ -161,10 +167,10 @@ class Worker:
         self.seen: Evaluation | None = None
         self._waker = waker
         self._inbox: SimpleQueue[Job | None] = SimpleQueue()
-        thread = threading.Thread(
+        self.thread = threading.Thread(
             target=serve, args=(slot, self._inbox, self._done), name=f"evolve-slot-{slot}", daemon=True
         )
-        thread.start()
+        self.thread.start()
 
     def give(self, ticket: Ticket, deadline: float) -> None:
         """Start the thread on a ticket."""

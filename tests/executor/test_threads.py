@@ -7,8 +7,9 @@ import pytest
 
 from evolve.executor import ThreadExecutor
 from evolve.jail import choose
-from evolve.judge.candidate import Candidate
+from evolve.judge.candidate import Candidate, CandidateFailed
 from evolve.records import Job
+from tests.executor.test_local import children, gone
 from tests.executor.toy import FINE, LIMITS, settle, toy
 
 
@@ -60,3 +61,42 @@ def test_close_cancels_and_wake_returns(tmp_path: Path) -> None:
     assert all(future.cancelled() for future in futures)
     with pytest.raises(RuntimeError, match="closed"):
         executor.submit(Job("", {}, 0))
+
+
+def test_after_close_no_call_begins(tmp_path: Path) -> None:
+    ended: list[str] = []
+    done = threading.Event()
+
+    def evaluate(candidate: Candidate) -> float:
+        try:
+            for _ in range(200):
+                candidate.call("f")
+        except CandidateFailed as failure:
+            ended.append(failure.message)
+        done.set()
+        return 1.0
+
+    executor = ThreadExecutor(toy(tmp_path), evaluate, choose("none"), 1)
+    executor.submit(Job("", {"initial.py": "import time\ndef f():\n    time.sleep(0.1)"}, 0))
+    executor.pump(0.5)
+    executor.close()
+    assert done.wait(10)
+    assert ended == ["f: the executor was closed"]
+
+
+def test_a_thread_keeps_its_jail_warm_and_close_ends_it(tmp_path: Path) -> None:
+    if choose().level == "none":
+        pytest.skip("this machine has no level with warm jails")
+    task = replace(toy(tmp_path), preload=("json",))
+    executor = ThreadExecutor(task, lambda candidate: candidate.call("f"), choose(), 1)
+    before = set(children())
+    program = "import sys\ndef f():\n    return float('json' in sys.modules)"
+    seen = settle(executor, program, program)
+    assert [(s.status, s.score, s.fresh) for s in seen] == [("ok", 1.0, "fork")] * 2
+    left = set(children()) - before
+    assert left
+    executor.close()
+    assert gone(left)
+    executor = ThreadExecutor(task, lambda candidate: candidate.call("f"), choose(), 1, fresh="process")
+    assert settle(executor, FINE)[0].fresh == "process"
+    executor.close()
