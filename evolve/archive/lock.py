@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from evolve.errors import ArchiveError
@@ -39,8 +39,9 @@ def locked(path: Path, what: str) -> Iterator[None]:
     _held.add(descriptor)
     owner = os.getpid()
     try:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{owner}\n".encode())
+        with suppress(OSError):  # as on a full disk: it is locked all the same, and the archive will say what is wrong
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{owner}\n".encode())
         yield
     finally:
         if os.getpid() == owner:  # a forked child that unwinds through here holds nothing
