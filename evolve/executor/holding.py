@@ -137,9 +137,12 @@ class Holdings:
             self._lane.release()
         if self._leases is None or hold.lease is None:
             return True
-        if hold.lease.since is None:
+        first = hold.lease.since is None
+        ended = self._leases.release(hold.lease)
+        if first and not ended:  # its process may be about to go
             hold.until = time.monotonic() + STAY
-        return self._leases.release(hold.lease)
+            self.next = min(self.next, time.monotonic() + POLL)
+        return ended
 
     def excess(self, hold: Hold) -> str:
         """Say by how much the processes of a hold are over the memory that they may take of a device; nothing if they are not."""

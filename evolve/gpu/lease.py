@@ -16,6 +16,7 @@ from pathlib import Path
 
 from evolve import machine
 from evolve.gpu.probe import Device, GpuProbe, ProbeError
+from evolve.jail.home import UIDS
 from evolve.machine import Lock
 
 DEADLINE = 10.0
@@ -57,8 +58,7 @@ class Leases:
         probe: tells which devices there are and who is on them.
         folder: of the locks; None is the user's own.
         say: told what a person should know.
-        ours: whether a process that came to a device while it was lent is to be taken for the evaluation's; all are, by
-            default, because no other should come to a device that is lent.
+        ours: whether a process that came to a device while it was lent is to be taken for the evaluation's.
         deadline: seconds for processes to leave a device.
     """
 
@@ -68,7 +68,7 @@ class Leases:
         folder: Path | None = None,
         *,
         say: Callable[[str], object] = print,
-        ours: Callable[[int], bool] = lambda pid: True,
+        ours: Callable[[int], bool] | None = None,
         deadline: float = DEADLINE,
     ) -> None:
         self.devices = probe.devices()
@@ -76,7 +76,7 @@ class Leases:
         """Why which device is not lent any more."""
         self._probe = probe
         self._say = say
-        self._ours = ours
+        self._ours = ours or same_user
         self._deadline = deadline
         place = folder or machine.folder()
         self._locks = {device.uuid: Lock(place / f"{device.uuid}.lock") for device in self.devices}
@@ -144,14 +144,13 @@ class Leases:
                 continue
             try:
                 why = self._occupied(lease, device)
-                late = now - lease.since >= self._deadline
             except ProbeError as error:
-                why, late = f"it has gone: {error}", True
+                why = f"it has gone: {error}"
             if not why:
                 self._locks[device.uuid].release()
                 for lock in self._locks.values():  # others may wait for several
                     lock.stand_back()
-            elif late:
+            elif now - lease.since >= self._deadline:
                 self._quarantine(device, why)
             else:
                 continue
@@ -193,17 +192,21 @@ class Leases:
     def _look(self, device: Device, lock: Lock) -> Before | None:
         """Return how a device is whose lock is held; None, and the lock is dropped, where it is not fit to be lent now.
 
-        Where the former holder was killed, its processes are given time to die.
+        A device that cannot be asked about gets as much time as the processes of a former holder that was killed get to die.
         """
+        gone, memory = "", 0
+        processes: Mapping[int, int | None] = {}
         try:
             processes, memory = self._probe.processes(device.uuid), self._probe.memory(device.uuid)
         except ProbeError as error:
-            self._quarantine(device, f"it has gone: {error}")
-            return None
-        if processes and lock.left:
+            gone = f"it has gone: {error}"
+        if gone or (processes and lock.left):
             since = self._haunted.setdefault(device.uuid, time.monotonic())
             if time.monotonic() - since < self._deadline:
                 lock.drop()
+                return None
+            if gone:
+                self._quarantine(device, gone)
                 return None
         self._haunted.pop(device.uuid, None)
         if processes and device.uuid not in self._told:
@@ -235,6 +238,15 @@ class Leases:
         text = f"{device.name} {device.uuid} is in quarantine until this run ends: {why}"
         self._locks[device.uuid].sign(f"process {os.getpid()}: {text}")
         self._say(text)
+
+
+def same_user(pid: int) -> bool:
+    """Return whether a process may be one of ours: this user's, a jail's, or one that does not show here, as in a container."""
+    try:
+        owner = os.stat(f"/proc/{pid}").st_uid
+    except OSError:
+        return True
+    return owner == os.geteuid() or owner in UIDS
 
 
 def _hidden(processes: Mapping[int, int | None], memory: int) -> int:

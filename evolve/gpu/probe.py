@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 MIB = 1 << 20
-PATIENCE = 10.0
+PATIENCE = 5.0
 """Seconds that nvidia-smi may take."""
 
 

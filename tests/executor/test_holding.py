@@ -23,6 +23,8 @@ from evolve.testing.gpu import fake_nodes
 from tests.executor.toy import CALL, FINE, LIMITS, settle, toy
 
 GIB = 1 << 30
+NOBODY = 5_000_000
+"""A process id that no system gives."""
 SEES = "import os\ndef f():\n    return os.environ.get('CUDA_VISIBLE_DEVICES', '')"
 TELL = 'def evaluate(candidate):\n    return {"score": 1.0, "feedback": candidate.call("f")}\n'
 
@@ -236,10 +238,10 @@ def test_memory_over_the_limit_is_a_status(bench: Bench) -> None:
     while not (bench.folder / "go").exists():
         assert time.monotonic() < end
         executor.pump(0.05)
-    bench.probe.enter("GPU-0", 5000, GIB)
+    bench.probe.enter("GPU-0", NOBODY, GIB)
     executor.pump(0.6)
     assert not future.done()
-    bench.probe.enter("GPU-0", 5000, 3 * GIB)
+    bench.probe.enter("GPU-0", NOBODY, 3 * GIB)
     before = time.monotonic()
     while not future.done():
         executor.pump(5.0)
@@ -247,7 +249,7 @@ def test_memory_over_the_limit_is_a_status(bench: Bench) -> None:
     seen = future.result()
     assert (seen.status, seen.score) == ("gpu_memory", None)
     assert seen.error == f"it took {3 * GIB} bytes of GPU-0, and may take {2 * GIB}"
-    bench.probe.leave("GPU-0", 5000)
+    bench.probe.leave("GPU-0", NOBODY)
     (after,) = settle(executor, SEES)
     assert after.status == "ok"
     assert bench.said == []
@@ -283,7 +285,7 @@ def test_a_process_that_stays_costs_the_slot_its_judge(bench: Bench, monkeypatch
     executor = bench.executor(bench.task(evaluate, Resources(gpus=2)))
     future = executor.submit(Job("a", {"initial.py": SEES}, 0))
     executor.pump(0.0)
-    bench.probe.enter("GPU-1", 4321, GIB)
+    bench.probe.enter("GPU-1", NOBODY, GIB)
     while not future.done():
         executor.pump(1.0)
     first = future.result()
@@ -293,7 +295,7 @@ def test_a_process_that_stays_costs_the_slot_its_judge(bench: Bench, monkeypatch
     pump(executor, 1.0)
     assert not later.done(), "its devices are not free yet"
     assert not Path(f"/proc/{int(first.score)}").exists()
-    bench.probe.leave("GPU-1", 4321)
+    bench.probe.leave("GPU-1", NOBODY)
     while not later.done():
         executor.pump(1.0)
     assert later.result().score != first.score
@@ -305,7 +307,7 @@ def test_when_every_device_is_in_quarantine_the_run_is_told(bench: Bench, monkey
     executor = bench.executor(bench.task(TELL, Resources(gpus=2)))
     future = executor.submit(Job("a", {"initial.py": SEES}, 0))
     executor.pump(0.0)
-    bench.probe.enter("GPU-1", 4321, GIB)
+    bench.probe.enter("GPU-1", NOBODY, GIB)
     lost = executor.submit(Job("b", {"initial.py": SEES}, 0))
     end = time.monotonic() + 20
     while not (future.done() and lost.done()):
@@ -314,14 +316,12 @@ def test_when_every_device_is_in_quarantine_the_run_is_told(bench: Bench, monkey
     assert future.result().status == "ok"
     seen = lost.result()
     assert seen.status == "judge_error"
-    assert (
-        "1 GPUs are left, and an evaluation needs 2; in quarantine: GPU-1: process 4321 did not leave it" in seen.error
-    )
+    assert f"1 GPUs are left, and an evaluation needs 2; in quarantine: GPU-1: process {NOBODY} did not" in seen.error
     assert len(bench.said) == 1
 
 
 def test_a_device_that_goes_is_no_fault_of_the_candidates(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "DELAYS", (0.05, 0.05))
+    monkeypatch.setattr(holding, "DEADLINE", 0.3)
     evaluate = f"""
         import json, os
         from pathlib import Path

@@ -18,6 +18,8 @@ from evolve.machine import YIELD, Lock
 from evolve.testing import FakeProbe
 
 MIB = 1 << 20
+NOBODY = 5_000_000
+"""A process id that no system gives."""
 
 
 class Place:
@@ -142,7 +144,7 @@ def test_what_a_killed_driver_left_on_a_device_is_given_time_to_die(place: Place
     with place.run(HOLD.format(count=2)) as other:
         assert other.stdout is not None
         other.stdout.readline()
-        place.probe.enter("GPU-0", 77, MIB)
+        place.probe.enter("GPU-0", NOBODY, MIB)
         other.kill()
         other.wait()
     leases = place.leases()
@@ -150,7 +152,7 @@ def test_what_a_killed_driver_left_on_a_device_is_given_time_to_die(place: Place
     assert lease is not None
     assert lease.uuids == ("GPU-1",)
     assert leases.take(1) is None
-    place.probe.leave("GPU-0", 77)
+    place.probe.leave("GPU-0", NOBODY)
     assert leases.take(1) is not None
     assert place.said == []
 
@@ -192,7 +194,7 @@ def test_a_process_that_stays_puts_its_device_into_quarantine(place: Place, size
     leases = place.leases()
     lease = leases.take(2)
     assert lease is not None
-    place.probe.enter("GPU-1", 4321, size)
+    place.probe.enter("GPU-1", NOBODY, size)
     assert not leases.release(lease)
     assert leases.take(1) is not None, "the other device is free"
     assert not leases.release(lease)
@@ -202,8 +204,8 @@ def test_a_process_that_stays_puts_its_device_into_quarantine(place: Place, size
     assert leases.usable == 1
     (text,) = place.said
     assert "GPU-1 is in quarantine" in text
-    assert "process 4321 did not leave it" in text
-    place.probe.leave("GPU-1", 4321)
+    assert f"process {NOBODY} did not leave it" in text
+    place.probe.leave("GPU-1", NOBODY)
     assert leases.take(1) is None
     other = place.leases()
     assert other.take(1) is None
@@ -217,9 +219,9 @@ def test_a_process_that_leaves_in_time_is_no_harm(place: Place) -> None:
     leases = place.leases(deadline=5.0)
     lease = leases.take(1)
     assert lease is not None
-    place.probe.enter("GPU-0", 4321, MIB)
+    place.probe.enter("GPU-0", NOBODY, MIB)
     assert not leases.release(lease)
-    place.probe.leave("GPU-0", 4321)
+    place.probe.leave("GPU-0", NOBODY)
     assert leases.release(lease)
     assert (leases.usable, place.said) == (2, [])
 
@@ -245,25 +247,29 @@ def test_a_device_that_vanishes(place: Place) -> None:
     place.probe.vanish("GPU-0")
     assert "GPU-0 has gone" in leases.gone(lease)
     assert leases.used(lease) == {"GPU-1": 0}
+    assert not leases.release(lease)
+    time.sleep(0.3)
     assert leases.release(lease)
     assert list(leases.quarantined) == ["GPU-0"]
     place.probe.vanish("GPU-1")
+    assert leases.take(1) is None
+    time.sleep(0.3)
     assert leases.take(1) is None
     assert leases.usable == 0
 
 
 def test_who_was_there_before_is_no_harm_but_is_told(place: Place) -> None:
-    place.probe.enter("GPU-0", 99, 3000 * MIB)
+    place.probe.enter("GPU-0", NOBODY, 3000 * MIB)
     leases = place.leases(deadline=0.0)
     lease = leases.take(1, prefer=("GPU-0",))
     assert lease is not None
     assert leases.used(lease) == {"GPU-0": 0}
-    place.probe.enter("GPU-0", 99, 5000 * MIB)
+    place.probe.enter("GPU-0", NOBODY, 5000 * MIB)
     assert leases.used(lease) == {"GPU-0": 0}
     assert leases.release(lease)
     assert leases.take(1, prefer=("GPU-0",)) is not None
     (text,) = place.said
-    assert "GPU-0 is shared with process 99" in text
+    assert f"GPU-0 is shared with process {NOBODY}" in text
 
 
 def test_whose_a_process_is_can_be_said(place: Place) -> None:
@@ -272,10 +278,23 @@ def test_whose_a_process_is_can_be_said(place: Place) -> None:
     lease = leases.take(1)
     assert lease is not None
     place.probe.enter("GPU-0", 7, 900 * MIB)
-    place.probe.enter("GPU-0", 8, 50 * MIB)
+    place.probe.enter("GPU-0", NOBODY, 50 * MIB)
     assert leases.used(lease) == {"GPU-0": 50 * MIB}
-    place.probe.leave("GPU-0", 8)
+    place.probe.leave("GPU-0", NOBODY)
     assert leases.release(lease)
+    assert leases.quarantined == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process of another user")
+def test_a_process_of_another_user_is_not_ours(place: Place) -> None:
+    leases = place.leases(deadline=0.0)
+    lease = leases.take(1)
+    assert lease is not None
+    with subprocess.Popen(["sleep", "60"], user=54321, cwd="/") as stranger:
+        place.probe.enter("GPU-0", stranger.pid, 900 * MIB)
+        assert leases.used(lease) == {"GPU-0": 0}
+        assert leases.release(lease)
+        stranger.kill()
     assert leases.quarantined == {}
 
 
@@ -289,7 +308,7 @@ def test_what_is_used_where_processes_do_not_show(place: Place) -> None:
     place.probe.leak("GPU-0", 1000 * MIB)
     assert leases.used(lease) == {"GPU-0": 1000 * MIB}
     place.probe.leak("GPU-0", 0)
-    place.probe.enter("GPU-0", 5, 70 * MIB)
+    place.probe.enter("GPU-0", NOBODY, 70 * MIB)
     assert leases.used(lease) == {"GPU-0": 70 * MIB}
 
 
