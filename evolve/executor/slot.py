@@ -170,7 +170,8 @@ class Slot:
     def fail(self, reason: str, status: Status = "judge_error") -> Evaluation:
         """Return the evaluation that a judge could not give any more."""
         log = process.tail(self._log.fileno(), self._task.limits.output)
-        seen = Evaluation(status, error=f"{reason}\n{log[-2000:]}".strip(), seconds=time.monotonic() - self._began)
+        error, seconds = f"{reason}\n{log[-2000:]}".strip(), time.monotonic() - self._began
+        seen = Evaluation(status, error=error, seconds=seconds, gpus=self.devices)
         return score.stamped(seen, self._confinement, log)
 
     def dismiss(self) -> None:

@@ -247,7 +247,7 @@ def test_memory_over_the_limit_is_a_status(bench: Bench) -> None:
         executor.pump(5.0)
     assert time.monotonic() - before < 4.0
     seen = future.result()
-    assert (seen.status, seen.score) == ("gpu_memory", None)
+    assert (seen.status, seen.score, seen.gpus) == ("gpu_memory", None, ("GPU-0",))
     assert seen.error == f"it took {3 * GIB} bytes of GPU-0, and may take {2 * GIB}"
     bench.probe.leave("GPU-0", NOBODY)
     (after,) = settle(executor, SEES)
