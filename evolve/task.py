@@ -199,17 +199,14 @@ def _task(root: Path, table: TaskTable, entry: str, initial: Sources, evaluator:
 def _foreign(root: Path, data: Mapping[str, Any], text: str) -> Task:
     """Return the task in a folder of another framework; what a task.toml beside its evaluator says wins."""
     entry = data.get("entry")
-    said = foreign.read(root, entry if isinstance(entry, str) else None, packages="packages" not in data)
+    said = foreign.read(root, entry if isinstance(entry, str) else None, strict="packages" not in data)
     table = parse(TaskTable, merge(said.table, data), where=str(root / "task.toml"), text=text, error=TaskError)
     initial = {said.entry: _read(root / said.entry)}
     blocks.split(initial[said.entry], str(root / said.entry))
     files = foreign.shipped(root, said.settings)
     digest = foreign.digest(_decisive(table), files, said.entry)
     built = _task(root, table, said.entry, initial, foreign.SCRIPT, digest)
-    known = Path(said.entry).suffix.lower() in LANGUAGES
-    return replace(
-        built, shipped=files, foreign=said.format, language=built.language if known else said.language or built.language
-    )
+    return replace(built, shipped=files, foreign=said.format)
 
 
 def _find(task: str | Path) -> Path:

@@ -47,5 +47,5 @@ class About:
 
 def about(task: Task) -> About:
     """Return what is to be known of a foreign task."""
-    said = read(task.root, task.entry, packages=True)
+    said = read(task.root, task.entry, strict=False)
     return About(said.format, said.source, said.used, said.unused, task.packages, said.absent, _CREDULOUS)

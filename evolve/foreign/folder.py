@@ -10,7 +10,7 @@ from typing import Any
 
 from evolve.errors import TaskError
 from evolve.foreign import openevolve, shinka
-from evolve.foreign.packages import Needs, needs
+from evolve.foreign.packages import needs
 from evolve.foreign.reading import PROGRAM_SUFFIXES, functions, syntax
 
 _FORMATS: dict[str, ModuleType] = {"openevolve": openevolve, "shinka": shinka}
@@ -31,7 +31,6 @@ class Foreign:
 
     format: str
     entry: str
-    language: str
     table: Mapping[str, Any]
     settings: Mapping[str, Any]
     source: str
@@ -48,13 +47,13 @@ def detect(root: Path) -> str:
     return next((name for name, module in _FORMATS.items() if module.matches(root)), "")
 
 
-def read(root: Path, entry: str | None = None, packages: bool = True) -> Foreign:
+def read(root: Path, entry: str | None = None, strict: bool = True) -> Foreign:
     """Return what the folder says.
 
     Args:
         root: a folder in which `detect` sees a format.
         entry: the seed program's file, where it is not called as that format's usually is.
-        packages: whether to find out the packages that it needs.
+        strict: whether all that its code imports must be installed.
 
     Raises:
         TaskError: naming what is missing or wrong.
@@ -62,17 +61,18 @@ def read(root: Path, entry: str | None = None, packages: bool = True) -> Foreign
     kind = detect(root)
     module = _FORMATS[kind]
     said = module.read(root)
-    program = _program(root, module.SEEDS, entry or said.seed or None)
+    program = _program(root, module.SEEDS, entry or said.seed)
     evaluator: str = module.EVALUATOR
     name = module.PROGRAM + program.suffix
-    found = needs(root, (root / evaluator, program)) if packages else Needs((), (), ())
+    found = needs(root, (root / evaluator, program))
+    if strict:
+        found.demand(root)
     limits = dict(said.table["limits"])
     limits |= {"cpu_seconds": CPU * limits["seconds"], "memory": MEMORY, "processes": PROCESSES, "scratch": SCRATCH}
     brief = f"Improve the program of {root.name}: its evaluator's score is to be as high as possible."
     return Foreign(
         format=kind,
         entry=program.name,
-        language=said.language,
         table={"brief": brief, "packages": found.packages, "preload": found.preload, "allow_nonfinite": True}
         | {**said.table, "limits": limits},
         settings={**said.settings, "format": kind, "evaluator": evaluator, "program": program.name, "name": name},
@@ -83,9 +83,9 @@ def read(root: Path, entry: str | None = None, packages: bool = True) -> Foreign
     )
 
 
-def _program(root: Path, stems: tuple[str, ...], entry: str | None) -> Path:
+def _program(root: Path, stems: tuple[str, ...], entry: str) -> Path:
     """Return the seed program's file."""
-    if entry is not None:
+    if entry:
         if not (root / entry).is_file() or (root / entry).parent != root:
             raise TaskError(f"{root}: the seed program {entry!r} is not there")
         return root / entry

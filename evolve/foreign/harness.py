@@ -132,8 +132,7 @@ class Evaluation:
         function = getattr(self.module, f"evaluate_stage{number}" if self.cascade else "evaluate")
         metrics, artifacts = result_of(function(self.program))
         if number > 1:
-            merged = {**self.metrics, **metrics}
-            metrics = {name: float(v) for name, v in merged.items() if isinstance(v, int | float) and name != "error"}
+            metrics = merged(self.metrics) | merged(metrics)
         self.metrics, self.artifacts = metrics, self.artifacts | artifacts
         if self.cascade and number < 3 and hasattr(self.module, f"evaluate_stage{number + 1}") and self.passes(number):
             return {"next": True}
@@ -146,7 +145,7 @@ class Evaluation:
         score = self.metrics.get("combined_score")
         if isinstance(score, int | float):
             return score >= self.thresholds[number - 1]
-        counted = [float(v) for name, v in self.metrics.items() if isinstance(v, int | float) and name != "error"]
+        counted = [*merged(self.metrics).values()]
         return bool(counted) and sum(counted) / len(counted) >= self.thresholds[number - 1]
 
     def verdict(self) -> dict[str, Any]:
@@ -168,6 +167,11 @@ def result_of(returned: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     if isinstance(getattr(returned, "metrics", None), dict) and isinstance(getattr(returned, "artifacts", None), dict):
         return returned.metrics, returned.artifacts
     raise TypeError(f"the evaluator returned {type(returned).__name__}: want a dict of metrics or an EvaluationResult")
+
+
+def merged(metrics: dict[str, Any]) -> dict[str, float]:
+    """Return what of a stage's metrics is merged with another's: numbers."""
+    return {name: float(v) for name, v in metrics.items() if isinstance(v, int | float) and name != "error"}
 
 
 def fitness(metrics: dict[str, Any], features: Iterable[str]) -> float:
@@ -224,16 +228,19 @@ def shinka(evaluator: str, program: str, seed: int) -> dict[str, Any]:
 
 
 def has_main(path: str) -> bool:
-    """Return whether a file defines ``main`` with the parameters ``program_path`` and ``results_dir``."""
+    """Return whether a file defines ``main`` with the parameters ``program_path`` and ``results_dir``, and asks for no other."""
     import ast
 
     with open(path, encoding="utf-8") as file:
         tree = ast.parse(file.read())
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name == "main":
-            names = {argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)}
-            if {"program_path", "results_dir"} <= names:
-                return True
+            given = [argument.arg for argument in node.args.args]
+            asked = given[: len(given) - len(node.args.defaults)]
+            for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
+                given.append(argument.arg)
+                asked += [] if default else [argument.arg]
+            return {"program_path", "results_dir"}.issubset(given) and {"program_path", "results_dir"}.issuperset(asked)
     return False
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from evolve.foreign.shipping import HARNESS
@@ -14,6 +15,8 @@ from evolve.records import Result
 STAGES = 3
 SHOWN = 8 << 10
 """How many characters of texts go to the feedback."""
+MANY, KEPT = 256, 8 << 20
+"""How many metrics and artifacts are kept, and how many characters or bytes of artifacts."""
 
 
 def evaluate(candidate: Candidate, seed: int) -> Result:
@@ -29,7 +32,7 @@ def evaluate(candidate: Candidate, seed: int) -> Result:
         reply: Any = candidate.call("stage", number, seed)
         match reply:
             case {"failed": str(why)}:
-                raise CandidateFailed("crash", why)
+                raise CandidateFailed("crash", why[: 2 * SHOWN])
             case {"next": True}:
                 continue
             case {"score": score, "metrics": dict(metrics), "texts": dict(texts), "files": dict(files)}:
@@ -43,17 +46,22 @@ def _result(
 ) -> Result:
     words = {name: value for name, value in texts.items() if isinstance(value, str)}
     feedback = _feedback(words)
-    if not reply.get("correct", True):
-        raise Invalid("\n".join(filter(None, (str(reply.get("error", "not correct")), feedback))))
-    if not isinstance(score, int | float) or not math.isfinite(score):
-        raise Invalid(f"the evaluator gave the score {score}; {feedback}")
-    numbers = {
-        name: value
-        for name, value in metrics.items()
-        if isinstance(value, int | float) and math.isfinite(value) and name != "combined_score"
-    }
-    kept = {name: value for name, value in files.items() if isinstance(value, str | bytes)}
-    return Result(score, metrics=numbers, feedback=feedback, artifacts={**words, **kept})
+    if reply.get("correct", True) is not True:
+        raise Invalid("\n".join(filter(None, (str(reply.get("error", "not correct"))[:SHOWN], feedback))))
+    if not isinstance(score, float) or not math.isfinite(score):
+        raise Invalid(f"the evaluator gave the score {str(score)[:80]}; {feedback}")
+    numbers = {name: value for name, value in metrics.items() if isinstance(value, float) and math.isfinite(value)}
+    numbers.pop("combined_score", None)
+    return Result(score, dict(islice(numbers.items(), MANY)), feedback, dict(_kept(words | dict(files))))
+
+
+def _kept(artifacts: Mapping[str, Any]) -> Iterator[tuple[str, str | bytes]]:
+    """Yield as many artifacts as are worth keeping of every evaluation."""
+    room = KEPT
+    for name, value in islice(artifacts.items(), MANY):
+        if isinstance(value, str | bytes) and len(value) <= room:
+            room -= len(value)
+            yield name, value
 
 
 def _feedback(texts: Mapping[str, str]) -> str:

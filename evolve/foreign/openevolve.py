@@ -22,8 +22,8 @@ FEATURES = ("complexity", "diversity")
 
 _MESSAGE, _TIMEOUT = "prompt.system_message", "evaluator.timeout"
 _CASCADE, _THRESHOLDS = "evaluator.cascade_evaluation", "evaluator.cascade_thresholds"
-_FEATURES, _LANGUAGE = "database.feature_dimensions", "language"
-_KEYS = (_MESSAGE, _TIMEOUT, _CASCADE, _THRESHOLDS, _FEATURES, _LANGUAGE)
+_FEATURES = "database.feature_dimensions"
+_KEYS = (_MESSAGE, _TIMEOUT, _CASCADE, _THRESHOLDS, _FEATURES)
 
 
 def matches(root: Path) -> bool:
@@ -61,7 +61,6 @@ def read(root: Path) -> Said:
         source=path.name if path else "",
         used=used,
         unused=tuple(unused(data, used)),
-        language=str(look_up(data, _LANGUAGE) or ""),
     )
 
 

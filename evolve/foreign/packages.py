@@ -37,19 +37,26 @@ _OTHER_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """``packages`` are distributions, ``preload`` modules; ``absent`` the modules that are imported only if they are there."""
+    """``packages`` are distributions, ``preload`` modules. Not installed are ``missing``, modules that are imported
+    unconditionally, and ``absent``, the others.
+    """
 
     packages: tuple[str, ...]
     preload: tuple[str, ...]
+    missing: tuple[str, ...]
     absent: tuple[str, ...]
+
+    def demand(self, root: Path) -> None:
+        """Raise TaskError, naming what to install, if anything is missing."""
+        if self.missing:
+            names = " ".join(_OTHER_NAMES.get(name, name) for name in self.missing)
+            raise TaskError(
+                f"{root}: its code imports {', '.join(self.missing)}, which is not installed: pip install {names}"
+            )
 
 
 def needs(root: Path, starts: Iterable[Path]) -> Needs:
-    """Return what the Python files ``starts`` and the files of ``root`` that they import need.
-
-    Raises:
-        TaskError: naming what to install, if a module that is imported unconditionally is missing.
-    """
+    """Return what the Python files ``starts`` and the files of ``root`` that they import need."""
     wanted: dict[str, bool] = {}
     queue, seen = [path for path in starts if path.suffix == ".py"], set[Path]()
     while queue:
@@ -64,15 +71,12 @@ def needs(root: Path, starts: Iterable[Path]) -> Needs:
                 wanted[name] = wanted.get(name, False) or must
     foreign = {n: must for n, must in wanted.items() if n not in sys.stdlib_module_names and n not in ADAPTED}
     installed = _installed()
-    missing = sorted(name for name, must in foreign.items() if must and name not in installed)
-    if missing:
-        names = " ".join(_OTHER_NAMES.get(name, name) for name in missing)
-        raise TaskError(f"{root}: its code imports {', '.join(missing)}, which is not installed: pip install {names}")
     found = {d for name in foreign for d in installed.get(name, ()) if canonicalize_name(d) not in OURS}
     return Needs(
         packages=tuple(sorted(found | set(_required(root)), key=str.lower)),
         preload=tuple(name for name in PRELOADED if foreign.get(name) and name in installed),
-        absent=tuple(sorted(name for name in foreign if name not in installed)),
+        missing=tuple(sorted(name for name, must in foreign.items() if must and name not in installed)),
+        absent=tuple(sorted(name for name, must in foreign.items() if not must and name not in installed)),
     )
 
 

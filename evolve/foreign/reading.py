@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ class Said:
     """What a format's own files say of a task.
 
     ``table`` is in the words of a task.toml; ``settings`` go to `evolve.foreign.harness`. ``used`` and ``unused`` are the keys
-    of the settings file, ``source`` its name or empty.
+    of the settings file, ``source`` its name or empty. ``seed`` is the seed program's file, where they name one.
     """
 
     table: Mapping[str, Any]
@@ -31,8 +31,7 @@ class Said:
     source: str = ""
     used: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
-    language: str = ""
-    seed: str = field(default="")
+    seed: str = ""
 
 
 def syntax(path: Path) -> ast.Module | None:

@@ -22,7 +22,6 @@ _ARGUMENTS = {"program_path", "results_dir"}
 _KEYS = {
     "evo_config.task_sys_msg": "message",
     "evo_config.init_program_path": "seed",
-    "evo_config.language": "language",
     "job_config.time": "time",
 }
 
@@ -56,6 +55,7 @@ def read(root: Path) -> Said:
         message, script = next(_messages(root), ("", ""))
         source = ", ".join(filter(None, (source, script)))
         used += ("task_sys_msg",) if script else ()
+    seed = Path(str(given.get("seed", ""))).name  # a path from wherever their search is started
     limit = seconds(given.get("time", TIMEOUT), f"{path}: job_config.time")
     return Said(
         table={"limits": {"call_seconds": limit, "seconds": limit}} | ({"brief": message} if message.strip() else {}),
@@ -63,8 +63,7 @@ def read(root: Path) -> Said:
         source=source,
         used=used,
         unused=tuple(unused(data, used)),
-        language=str(given.get("language", "")),
-        seed=str(given.get("seed", "")),
+        seed=seed,
     )
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from evolve.foreign import harness
 from evolve.task import load
 from tests.foreign.folders import EVALUATOR, PROGRAM, judged, openevolve
 
@@ -155,3 +156,31 @@ def test_the_score_of_an_evaluator_that_cannot_be_imported(tmp_path: Path) -> No
     seen = judged(openevolve(tmp_path, **{"evaluator.py": EVALUATOR + "\nraise RuntimeError('not today')\n"}))
     assert (seen.status, seen.score) == ("crash", None)
     assert "not today" in seen.error
+
+
+@pytest.mark.parametrize(
+    ("lie", "status"),
+    [
+        ('"fitness"] = lambda *a: 10**400', "invalid"),
+        ('"fitness"] = lambda *a: float("nan")', "invalid"),
+        ('"fitness"] = lambda *a: "high"', "invalid"),
+        ('"number_of"] = lambda *a: 10**400', "ok"),
+        ('"text"] = lambda *a: 5', "ok"),
+        ('"capped"] = lambda *a: {str(i): b"x" * 10000 for i in range(1000)}', "ok"),
+        ('"capped"] = lambda *a: []', "protocol"),
+        ('"fitness"] = lambda *a: object()', "protocol"),
+    ],
+)
+def test_a_verdict_that_was_tampered_with_is_never_the_judges_error(tmp_path: Path, lie: str, status: str) -> None:
+    body = f"import sys\ndef evaluate(path):\n    sys._getframe(1).f_globals[{lie}\n    return {{'a': 1.0, 'b': 'c'}}\n"
+    seen = judged(openevolve(tmp_path, **{"evaluator.py": body}))
+    assert seen.status == status, seen
+    assert len(seen.artifacts) <= 256
+    assert "a" not in seen.metrics or seen.metrics["a"] == 1.0
+
+
+def test_a_number_outlives_what_a_later_stage_calls_by_its_name() -> None:
+    assert harness.merged({"a": 1, "b": 2.5}) | harness.merged({"a": "x", "b": True, "error": 3}) == {
+        "a": 1.0,
+        "b": 1.0,
+    }

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from evolve.foreign import harness
 from evolve.task import load
 from tests.foreign.folders import PROGRAM, judged, shinka
 
@@ -68,3 +69,19 @@ def test_what_the_folder_says(tmp_path: Path) -> None:
 def test_a_description_in_the_script_that_starts_a_search(tmp_path: Path) -> None:
     script = 'search_task_sys_msg = """Guess.\nSteeply."""\nraise SystemExit("never run")\n'
     assert load(shinka(tmp_path, **{"run_evo.py": script})).brief == "Guess.\nSteeply."
+
+
+@pytest.mark.parametrize(
+    ("signature", "called"),
+    [
+        ("program_path, results_dir", True),
+        ("program_path='a', results_dir='b', tolerance=1", True),
+        ("*, results_dir, program_path, tolerance=1", True),
+        ("program_path, results_dir, tolerance", False),
+        ("", False),
+    ],
+)
+def test_when_main_is_called(tmp_path: Path, signature: str, called: bool) -> None:
+    path = tmp_path / "evaluate.py"
+    path.write_text(f"def main({signature}):\n    pass\n")
+    assert harness.has_main(str(path)) is called

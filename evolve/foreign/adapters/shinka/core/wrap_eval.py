@@ -69,7 +69,7 @@ def run_shinka_eval(  # noqa: D417 - the rest is said by its name
         aggregate_metrics_fn: all results in, the metrics out; its ``extra_data`` goes to ``extra.pkl``.
         validate_fn: one result in; whether it is valid, and else why not, out.
         plotting_fn: pictures are for people who watch: none are drawn here.
-        early_stop_method: stopping early saves time and changes no verdict: all runs are made here.
+        early_stop_method: all runs are made here, also those that a search by ShinkaEvolve would have left out to save time.
         run_workers: how many runs at the same time, each in a process of its own where there are several.
 
     Returns:
