@@ -61,8 +61,15 @@ def keep(plan: Mapping[str, Any]) -> None:
     if not plan["linux"]:
         return
     _prctl(_PR_SET_CHILD_SUBREAPER, 1, "subreaper")
-    if plan["level"] != "none":
-        _prctl(_PR_SET_DUMPABLE, 0, "dumpable")
+    close(plan, True)
+
+
+def close(plan: Mapping[str, Any], closed: bool) -> None:
+    """Let no process look into this one, or let its user's again: a candidate's is open from its birth, so that one which is not
+    has something to hide.
+    """
+    if plan["linux"] and plan["level"] != "none":
+        _prctl(_PR_SET_DUMPABLE, not closed, "dumpable")
 
 
 def look_as(plan: Mapping[str, Any], user: int) -> None:

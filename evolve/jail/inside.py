@@ -185,6 +185,7 @@ def main(plan: Mapping[str, Any], link: _socket.socket, runner: ModuleType) -> l
             os._exit(0)
         requests, replies, control, status, output = fds
         sys.stdout.flush()
+        confine.close(plan, False)  # no candidate lives
         process = os.fork()
         if not process:
             signal.set_wakeup_fd(-1)
@@ -194,6 +195,7 @@ def main(plan: Mapping[str, Any], link: _socket.socket, runner: ModuleType) -> l
             link.detach()
             confine.confine(plan, (requests, replies), status, output)
             return [plan["name"], str(requests), str(replies), *plan["argv"]]
+        confine.close(plan, True)
         for number in (requests, replies, output):
             os.close(number)
         keep(plan, Visit(plan, status, process), control, bell, ground)

@@ -12,7 +12,7 @@ import sys
 
 TYPE_CHECKING = False  # what `typing` has; importing it would cost every jail 3 ms
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
 _SIGKILL = 9
@@ -130,7 +130,7 @@ class Tree:
         pids = self.pids()
         threads = anonymous = shared = tables = 0
         for pid in pids:
-            count, anon, shmem, swapped, table, huge = fields(read(f"/proc/{pid}/status"), self._STATUS)
+            count, anon, shmem, swapped, table, huge = fields(_status(pid), self._STATUS)
             threads += count
             anonymous += anon + swapped << 10
             shared += shmem << 10
@@ -150,7 +150,7 @@ class Tree:
             if text:
                 anon, shmem, swapped = fields(text, self._ROLLUP)
             else:
-                _, anon, shmem, swapped, _, _ = fields(read(f"/proc/{pid}/status"), self._STATUS)
+                _, anon, shmem, swapped, _, _ = fields(_status(pid), self._STATUS)
             anonymous += anon + swapped << 10
             shared += shmem << 10
         return anonymous + max(shared, files)
@@ -215,23 +215,64 @@ class Tree:
         return over if nameless is None else size + nameless
 
     def _nameless(self, device: int) -> int | None:
-        """Return the bytes of files on ``device`` that have no name but are open, or None if one is mapped without being open."""
+        """Return the bytes of files on ``device`` that have no name but are open, or None if one is hidden: mapped without being
+        open, or held by a process that nobody may look into, which none is but by its own doing.
+        """
         opened: dict[int, int] = {}
         mapped: set[int] = set()
         for pid in self.pids():
-            for descriptor in _listed(f"/proc/{pid}/fd"):
+            for task in _listed(f"/proc/{pid}/task"):  # each of which may have files of its own, the first be dead
+                place = f"/proc/{pid}/task/{task}"
                 try:
-                    info = os.stat(f"/proc/{pid}/fd/{descriptor}")
+                    descriptors = os.listdir(f"{place}/fd")
+                except PermissionError:
+                    if _alive(place):
+                        return None
+                    continue
                 except OSError:
                     continue
-                if not info.st_nlink and info.st_dev == device:
-                    opened[info.st_ino] = info.st_blocks * 512
-            for line in read(f"/proc/{pid}/maps").splitlines():
-                if line.endswith(b" (deleted)"):
-                    major, _, minor = line.split()[3].partition(b":")
-                    if os.makedev(int(major, 16), int(minor, 16)) == device:
-                        mapped.add(int(line.split()[4]))
+                opened |= _unnamed((f"{place}/fd/{descriptor}" for descriptor in descriptors), device)
+                mapped |= _mapped(place, device)
         return None if mapped - opened.keys() else sum(opened.values())
+
+
+def _unnamed(links: Iterable[str], device: int) -> dict[int, int]:
+    """Return the bytes, by inode, of those open files on ``device`` that have no name."""
+    found: dict[int, int] = {}
+    for link in links:
+        try:
+            info = os.stat(link)
+        except OSError:
+            continue
+        if not info.st_nlink and info.st_dev == device:
+            found[info.st_ino] = info.st_blocks * 512
+    return found
+
+
+def _mapped(place: str, device: int) -> set[int]:
+    """Return the inodes of the files without a name on ``device`` that a process has mapped."""
+    found: set[int] = set()
+    for line in read(f"{place}/maps").splitlines():
+        if line.endswith(b" (deleted)"):
+            major, _, minor = line.split()[3].partition(b":")
+            if os.makedev(int(major, 16), int(minor, 16)) == device:
+                found.add(int(line.split()[4]))
+    return found
+
+
+def _status(pid: int) -> bytes:
+    """Return what the kernel tells of a process; of its memory a thread that is dead, as the first one may be, tells nothing."""
+    text = read(f"/proc/{pid}/status")
+    if b"\nRssAnon:" in text:
+        return text
+    others = (read(f"/proc/{pid}/task/{task}/status") for task in _listed(f"/proc/{pid}/task"))
+    return next((other for other in others if b"\nRssAnon:" in other), text)
+
+
+def _alive(place: str) -> bool:
+    """Return whether a thread, named by its folder in /proc, has not ended."""
+    state = read(f"{place}/stat").rpartition(b")")[2].split()[:1]
+    return state not in ([], [b"Z"], [b"X"])
 
 
 def _blocks(path: str) -> int:

@@ -88,9 +88,15 @@ _ATTRIBUTES = (
         "futimesat",
     ),
     *("utimensat", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr", "setxattrat"),
-    *("removexattrat", "file_setattr"),
+    "removexattrat",
 )
 """Landlock does not guard modes, owners and times, and a candidate that runs as the user could change the user's files."""
+
+_FLAGS = (0x40046602, 0x40086602, 0x40047602, 0x40087602, 0x401C5820, 0x40806685, 0x800C6613)
+"""Commands of ``ioctl`` that change what a file is, for which its owner needs no right to write it, so that neither Landlock nor
+mode bits guard it: FS_IOC32_SETFLAGS, FS_IOC_SETFLAGS, their like for the version, FS_IOC_FSSETXATTR, FS_IOC_ENABLE_VERITY,
+FS_IOC_SET_ENCRYPTION_POLICY (linux/fs.h, fsverity.h, fscrypt.h).
+"""
 
 _SIGNALS = ("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal")
 
@@ -106,6 +112,8 @@ def rules(level: Level, abi: int, own_user: bool) -> tuple[Rule, ...]:
         *(
             Rule("ioctl", EPERM, 1, command) for command in (0x5412, 0x541C)
         ),  # TIOCSTI, TIOCLINUX: typing into a terminal
+        *(Rule("ioctl", EPERM, 1, command) for command in _FLAGS),
+        Rule("file_setattr"),
         Rule("sched_setaffinity"),  # a slot's processors are its own
     ]
     # Shared memory without a file stays when no process maps its pages any more, and so cannot be counted.
