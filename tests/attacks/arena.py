@@ -1,10 +1,12 @@
 """Lets the attacks loose on one isolation level, as the user who runs this; prints what became of each as a line of JSON.
 
-    python tests/attacks/arena.py namespaces            every attack
-    python tests/attacks/arena.py landlock daemon disk  these
+    python tests/attacks/arena.py namespaces                 every attack, in cold jails and then in warm ones
+    python tests/attacks/arena.py landlock fork daemon disk  these, in a warm jail
 
 Around the jails lies all that an attack could be after: hidden answers, a secret in the environment, files of a home folder,
-listeners, a process to end. After each attack the arena looks at all of it from outside, and has an honest candidate judged.
+listeners, a process to end. After each attack the arena looks at all of it from outside, and has an honest candidate judged. An
+attack that leaves something for itself (``legacy_*``) is let loose twice first. In a warm jail the honest candidate is judged
+twice: in the very jail that the attack left, if that was kept, and once more.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,8 @@ from evolve import resources
 from evolve.executor import LocalExecutor
 from evolve.jail import Confinement
 from evolve.jail.levels import layers
-from evolve.records import Evaluation, Job, Level, Limits, Metric, Task
+from evolve.judge.jails import WARM
+from evolve.records import Evaluation, Fresh, Job, Level, Limits, Metric, Task
 
 HERE = Path(__file__).resolve().parent
 PROGRAMS = HERE / "programs"
@@ -53,12 +56,15 @@ PREFIX = "secret-"
 PUBLIC = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run", "/etc", "/usr/lib", "/")
 """Folders of the machine in which attacks leave files; all of them bear the arena's token in their names."""
 PATIENCE = 30.0
+WAYS: tuple[Fresh, ...] = ("process", "fork")
+LEGACY = "legacy_"
+"""How the names of attacks begin that leave something for their next run."""
 
 
 @dataclass
 class Outcome:
-    """What became of one attack: how it was judged, by kind what it achieved that should have been denied, and how the honest
-    candidate fared after it.
+    """What became of one attack: how it was judged, by kind what it achieved that should have been denied, how the honest
+    candidate fared after it, where their processes came from, and whether the warm jail was kept.
     """
 
     attack: str
@@ -68,13 +74,16 @@ class Outcome:
     seconds: float
     breaches: list[tuple[str, str]] = field(default_factory=list)
     honest: str = ""
+    fresh: str = ""
+    kept: bool = False
 
 
 class Arena:
     """Everything an attack may be after, in a folder of its own, and an executor with one slot. To be closed."""
 
-    def __init__(self, folder: Path, level: Level) -> None:
+    def __init__(self, folder: Path, level: Level, fresh: Fresh) -> None:
         self.folder = folder
+        self.fresh = fresh
         self.token = "arena" + secrets.token_hex(6)
         self.key = 0x40000000 | secrets.randbits(24)
         self._stack = ExitStack()
@@ -91,9 +100,9 @@ class Arena:
         self.victim = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL, start_new_session=True)
         self._stack.callback(self._end_victim)
         shutil.copy(HERE / "task" / "evaluate.py", task)
-        self.executor = LocalExecutor(
-            _task(task), Confinement(level, "", layers(level)), 1, grace=PATIENCE - LIMITS.seconds
-        )
+        chosen = replace(_task(task), preload=("numpy",) if fresh == "fork" else ())
+        confinement = Confinement(level, "", layers(level))
+        self.executor = LocalExecutor(chosen, confinement, 1, fresh=fresh, grace=PATIENCE - LIMITS.seconds)
         self._stack.callback(self.executor.close)
         self.helpers = {name: (HERE / name).read_text() for name in ("kit.py", "wirework.py")}
         self.helpers["targets.py"] = "".join(f"{name} = {value!r}\n" for name, value in self._targets(task).items())
@@ -164,19 +173,23 @@ class Arena:
 
     def attack(self, name: str) -> Outcome:
         """Let one attack loose, look at what it did, and judge the honest candidate after it."""
-        before = self.state()
+        before, jail = self.state(), self.keepers()
         begin = time.monotonic()
         seen = self.judge(name)
-        outcome = Outcome(name, seen.status, seen.score, seen.error, time.monotonic() - begin)
+        outcome = Outcome(name, seen.status, seen.score, seen.error, time.monotonic() - begin, fresh=seen.fresh or "")
+        outcome.kept = bool(jail) and self.keepers() == jail
+        if name.startswith(LEGACY):
+            outcome.breaches += self.said(self.judge(name))
         outcome.breaches += self.said(seen)
         self.settle()
         outcome.breaches += [(kind, what) for kind, what in self.state() if (kind, what) not in before]
         outcome.breaches += self.heard()
         self.sweep()
-        after = self.judge(HONEST)
-        outcome.breaches += self.said(after)
-        if (after.status, after.score) != ("ok", SCORE):
-            outcome.honest = f"{after.status}, {after.score}: {after.error}"
+        for _ in range(1 if self.fresh == "process" else 2):
+            after = self.judge(HONEST)
+            outcome.breaches += self.said(after)
+            if (after.status, after.score, after.fresh) != ("ok", SCORE, self.fresh):
+                outcome.honest += f"{after.status}, {after.score}, by {after.fresh}: {after.error}"
         return outcome
 
     def said(self, seen: Evaluation) -> list[tuple[str, str]]:
@@ -218,6 +231,8 @@ class Arena:
 
     def _files(self) -> Iterator[tuple[str, str]]:
         for base, folders, files in os.walk(self.folder):
+            if Path(base).parent == self.folder / "tmp":  # a warm jail has a folder there as long as it lives
+                folders[:] = [name for name in folders if self.fresh == "process" or not name.startswith("jail-")]
             for name in (*folders, *files):
                 info = os.lstat(f"{base}/{name}")
                 if name not in folders:
@@ -242,20 +257,29 @@ class Arena:
             time.sleep(0.01)
 
     def strangers(self) -> list[tuple[int, str]]:
-        """Return the living descendants of this process, to which all orphans come home, but for the judge and the victim."""
-        parents: dict[int, list[tuple[int, str]]] = {}
-        for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
-            with suppress(OSError):
-                name, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
-                state, parent = rest.split()[:2]
-                if state not in "ZX":
-                    parents.setdefault(int(parent), []).append((pid, name.partition("(")[2]))
+        """Return the living descendants of this process, to which all orphans come home, but for the judge, the first processes
+        of its warm jail, and the victim.
+        """
+        below = _children()
+        known = {self.victim.pid, *self._keepers(below)}
         found, queue = [], [os.getpid()]
         while queue:
-            below = parents.get(queue.pop(), [])
-            found += [(pid, name) for pid, name in below if pid != self.victim.pid and not _is_judge(pid)]
-            queue += [pid for pid, _ in below]
+            here = below.get(queue.pop(), [])
+            found += [(pid, name) for pid, name in here if pid not in known and not _is_judge(pid)]
+            queue += [pid for pid, _ in here]
         return found
+
+    def keepers(self) -> list[int]:
+        """Return the processes of a warm jail in which no candidate is: the zygote, and bubblewrap where there is one."""
+        return self._keepers(_children())
+
+    def _keepers(self, below: dict[int, list[tuple[int, str]]]) -> list[int]:
+        if self.fresh == "process":
+            return []
+        judges = [pid for pid, _ in below.get(os.getpid(), []) if pid != self.victim.pid and _is_judge(pid)]
+        first = [child for judge in judges for child in below.get(judge, [])]
+        inner = [child for pid, name in first if name == "bwrap" for child in below.get(pid, [])]
+        return [pid for pid, _ in first + inner]
 
     def sweep(self) -> None:
         """Remove what an attack left behind, so that it is not laid at the next one's door."""
@@ -284,6 +308,18 @@ class Arena:
         """End and remove everything."""
         self.sweep()
         self._stack.close()
+
+
+def _children() -> dict[int, list[tuple[int, str]]]:
+    """Return the (process, name) of all living processes by their parents."""
+    found: dict[int, list[tuple[int, str]]] = {}
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        with suppress(OSError):
+            name, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+            state, parent = rest.split()[:2]
+            if state not in "ZX":
+                found.setdefault(int(parent), []).append((pid, name.partition("(")[2].removesuffix(")")))
+    return found
 
 
 def _is_judge(pid: int) -> bool:
@@ -319,14 +355,14 @@ def attacks() -> list[str]:
     return sorted(path.stem for path in PROGRAMS.glob("*.py") if path.stem != HONEST)
 
 
-def main(folder: Path, level: Level, names: list[str]) -> None:
+def main(folder: Path, level: Level, fresh: Fresh, names: list[str]) -> None:
     """Run in an environment that was prepared for it, see `start`."""
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: orphans of orphans are seen as descendants
     tempfile.tempdir = str(folder / "tmp")
-    arena = Arena(folder, level)
+    arena = Arena(folder, level, fresh)
     try:
         first = arena.judge(HONEST)
-        assert (first.status, first.score) == ("ok", SCORE), first
+        assert (first.status, first.score, first.fresh) == ("ok", SCORE, fresh), first
         for name in names or attacks():
             print(json.dumps(asdict(arena.attack(name))), flush=True)
     finally:
@@ -345,7 +381,9 @@ def start(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    level, *rest = sys.argv[1:]
     if "ARENA_FOLDER" in os.environ:
-        main(Path(os.environ["ARENA_FOLDER"]), sys.argv[1], sys.argv[2:])  # type: ignore[arg-type]
+        main(Path(os.environ["ARENA_FOLDER"]), level, rest[0], rest[1:])  # type: ignore[arg-type]
     else:
-        sys.exit(start(sys.argv[1:]))
+        chosen = rest[:1] if rest and rest[0] in WAYS else WAYS if level in WARM else WAYS[:1]
+        sys.exit(max(start([level, way, *rest[rest[:1] == list(chosen) :]]) for way in chosen))
