@@ -128,10 +128,13 @@ class Process:
         begin = perf_counter_ns()
         frame = self._channel.exchange(frame, deadline)
         self.seconds = (perf_counter_ns() - begin) * 1e-9
+        refused = ""
         try:
             reply = wire.decode(frame, nonfinite=self._task.allow_nonfinite)
         except wire.WireError as error:
-            raise JailEnded("protocol", f"the reply holds {error}") from None
+            refused = f"the reply holds {error}"
+        if refused:  # raised out here, the end does not keep alive what had been decoded so far
+            raise JailEnded("protocol", refused)
         match reply:
             case {"id": bytes(echo), "value": value, **rest} if echo == name and not rest:
                 return value
@@ -331,10 +334,11 @@ class Candidate:
         try:
             reply = process.exchange(request, deadline + margin)
         except JailEnded as ended:
-            process.ended = ended
-            if ended.status == "timeout" and time.monotonic() >= deadline:
-                raise late from None
-            raise CandidateFailed(ended.status, f"{name}: {ended.detail}") from None
+            process.ended = JailEnded(ended.status, ended.detail)  # without the traceback, which holds the reply
+        if process.ended is not None:
+            if process.ended.status == "timeout" and time.monotonic() >= deadline:
+                raise late
+            raise CandidateFailed(process.ended.status, f"{name}: {process.ended.detail}")
         if time.monotonic() > deadline + margin:
             raise late
         return reply
