@@ -6,7 +6,8 @@ from pathlib import Path
 
 from evolve.executor import evaluate_once
 from evolve.jail import choose
-from evolve.records import Evaluation, Task
+from evolve.jail.levels import Confinement, layers
+from evolve.records import Evaluation, Level, Task
 from evolve.task import load
 
 PROGRAM = """\
@@ -90,7 +91,8 @@ def shinka(root: Path, /, workers: str = "1", **files: str) -> Path:
     return written(root, **{"evaluate.py": runs, "initial.py": PROGRAM, "helping.py": "LIMIT = 9\n", **files})
 
 
-def judged(folder: Path | Task, program: str | None = None) -> Evaluation:
-    """Judge the seed of a folder, or another program, in a jail."""
+def judged(folder: Path | Task, program: str | None = None, level: Level | None = None) -> Evaluation:
+    """Judge the seed of a folder, or another program, in a jail: the strongest, or one of a ``level``."""
     task = folder if isinstance(folder, Task) else load(folder)
-    return evaluate_once(task, task.initial if program is None else {task.entry: program}, 3, choose("auto"))
+    confinement = Confinement(level, "for a test", layers(level)) if level else choose("auto")
+    return evaluate_once(task, task.initial if program is None else {task.entry: program}, 3, confinement)

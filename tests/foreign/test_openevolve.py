@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from evolve.foreign import harness
+from evolve.jail.levels import missing
+from evolve.records import Level
 from evolve.task import load
 from tests.foreign.folders import EVALUATOR, PROGRAM, judged, openevolve
 
@@ -70,7 +72,10 @@ def test_without_a_combined_score_the_mean_counts(tmp_path: Path) -> None:
     assert seen.feedback == "t: x"
 
 
-def test_an_evaluator_finds_what_it_is_used_to(tmp_path: Path) -> None:
+@pytest.mark.parametrize("level", ["namespaces", "landlock"])
+def test_an_evaluator_finds_what_it_is_used_to(tmp_path: Path, level: Level) -> None:
+    if missing(level):
+        pytest.skip(missing(level))
     body = """
 import os, subprocess, sys, tempfile
 import numpy
@@ -100,7 +105,7 @@ def evaluate(path):
         "beside/__init__.py": "",
         "beside/table.py": "rows = 100\n",
     }
-    seen = judged(openevolve(tmp_path, **files), PROGRAM.replace("0.5", "2"))
+    seen = judged(openevolve(tmp_path, **files), PROGRAM.replace("0.5", "2"), level)
     assert (seen.status, seen.score) == ("ok", 2 + 4 + 2 + 5 + 100), seen
 
 
