@@ -24,10 +24,20 @@ from evolve.archive import Archive, database
 from evolve.archive.export import TABLES
 from evolve.archive.lock import locked
 from evolve.archive.questions import BEST, LINE, RUN
+from evolve.archive.reviews import CONTENDERS, VERDICTS
 from evolve.archive.rows import load_metrics
 from evolve.errors import ArchiveError
 from evolve.records import Artifact, Direction, Draft, Evaluation, Metric, Point
 from tests import archives, strategies
+
+OLD: dict[str, tuple[object, ...]] = {
+    "runs": ("r", "sphere", "", "t", "maximize", "", 1, "{}", "0.1", "done", "", 1.0, 2.0, 0.5),
+    "sources": (1, "h", 5, '{"program.py": "x = 0"}'),
+    "programs": ("r", "d", "h", 0, None, "seed", "seed", 0, 0, "ok", 1.0, 1.0, "{}", "{}"),
+    "evaluations": (1, "r", 0, 0, "seed", "d", "h", "t", 1, "ok", 1.0, 0.5, None, None, "none", "", "same-process", 1.0,
+                    "{}", "", "{}", "", "", "", ""),
+}  # fmt: skip
+"""A run as archives kept it before they knew of stages."""
 
 
 @pytest.fixture
@@ -456,6 +466,19 @@ class TestFile:
                 ("0098_fine",),
             ]
 
+    def test_an_archive_from_before_stages_reads_as_it_was(self, tmp_path: Path) -> None:
+        path = tmp_path / "evolve.db"
+        files = sorted((resources.folder("archive") / "migrations").glob("*.sql"))
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            database.migrate(connection, {file.stem: file.read_text("utf-8") for file in files[:3]})
+            for table, row in OLD.items():
+                connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+        with Archive(path) as archive:
+            ((program, seen),) = archive.seeds("r")
+            assert (program.score, seen) == (1.0, Evaluation("ok", 1.0, seconds=0.5))
+            assert (archive.run("r").repeats, archive.champion("r"), archive.screening("r")) == (1, None, None)
+            assert archive._all("PRAGMA foreign_key_check") == []
+
     def test_statements_keep_triggers_whole(self) -> None:
         script = "-- a; b\nCREATE TABLE a (b);\nCREATE TRIGGER t AFTER INSERT ON a BEGIN\n SELECT 1;\nEND;\n--x\n"
         assert [statement.split("\n")[-1] for statement in database.statements(script)] == [
@@ -593,6 +616,11 @@ class TestSpeed:
         LINE.replace("?1", ":a").replace("?2", ":a"),
         "SELECT * FROM failures WHERE run = :a ORDER BY number DESC LIMIT 9",
         "SELECT * FROM lineage WHERE run = :a AND digest = :a",
+        "SELECT screen FROM evaluations WHERE run = :a AND screen IS NOT NULL ORDER BY id DESC LIMIT 9",
+        CONTENDERS.format(better=">", order="DESC").replace(":run", ":a").replace(":score", ":a").replace(":n", ":a"),
+        CONTENDERS.format(better="<", order="ASC").replace(":run", ":a").replace(":score", ":a").replace(":n", ":a"),
+        f"{VERDICTS} WHERE c.run = :a AND c.verdict = 'promoted' ORDER BY c.place DESC LIMIT 1",
+        f"{VERDICTS} WHERE c.run = :a AND c.digest = :a",
         "SELECT run, digest FROM programs WHERE run = :a AND digest >= :a AND digest < :a LIMIT 6",
         "SELECT number FROM attempts WHERE run = :a AND state <> 'told' ORDER BY number",
     )
@@ -604,6 +632,11 @@ class TestSpeed:
         assert [step for step in scans if "USING INDEX runs_created" not in step] == []
         if "WITH RECURSIVE" not in query:
             assert [step for step in plan if "TEMP B-TREE" in step] == []
+
+    def test_a_screening_reads_the_screened_of_its_run_alone(self, archive: Archive) -> None:
+        plan = [row[3] for row in archive._all("EXPLAIN QUERY PLAN SELECT * FROM screening WHERE run = 'a'")]
+        assert "SEARCH e USING INDEX evaluations_screened (run=?)" in plan
+        assert [step for step in plan if step.startswith("SCAN")] == ["SCAN screening"]
 
     def test_the_drivers_statements_use_indices(self, archive: Archive) -> None:
         run = archives.fill(archive)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -13,10 +14,13 @@ from random import Random
 from typing import Any, get_args
 
 import pytest
+from click.testing import CliRunner
 
 from evolve.api import Search, resume, run
 from evolve.archive import Archive
+from evolve.archive.export import write_database
 from evolve.champions import LOOKS, WAITING, Again, Champions
+from evolve.cli import main
 from evolve.config import BudgetConfig, Config
 from evolve.errors import JudgeError
 from evolve.executor import InlineExecutor
@@ -475,3 +479,40 @@ def test_ctrl_c_begins_no_review(task: Task, tmp_path: Path) -> None:
         rebuild(again)
         again.evolve()
         assert len(loop.archive.champions("r")) > 1
+
+
+# ---------------------------------------------------------------------- what people see
+
+
+def said(db: Path, *words: str) -> str:
+    result = CliRunner().invoke(main, words, env={"EVOLVE_DB": str(db)})
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_listings_and_copies_tell_of_champions(archive: Archive, tmp_path: Path) -> None:
+    bout = Bout(archive, repeats=2, first=seen(1.0, 1.0))
+    bout.task = validating(tmp_path, bout.task)
+    bout.champions = bout.opened()
+    digest = bout.contend(seen(2.0, 2.0, fresh="fork"))
+    lucky = bout.contend(seen(9.0, 9.0))
+
+    def judged(again: Again) -> Evaluation:
+        if again.job.purpose == "cold":
+            return seen(2.5, 2.5)
+        if again.job.purpose == "validate":
+            return Evaluation("ok", 0.5, stage="validate")
+        return seen(*((2.0, 2.0) if again.digest == digest else (1.0, 1.0)), first=again.job.seed)
+
+    bout.review(judged)
+    write_database(archive, bout.run, tmp_path / "copy.db")
+    for db in (archive.path, tmp_path / "copy.db"):
+        first, second, _ = json.loads(said(db, "best", "--json"))
+        assert (first["id"], first["champion"]["gap"], first["champion"]["cold_difference"]) == (digest[:10], 1.5, 0.5)
+        assert (second["id"], second["champion"]["verdict"]) == (lucky[:10], "refused")
+        listed = said(db, "best").splitlines()
+        assert "champion, promoted: better by 1 (1 at least) on 2 fresh seeds; +0.5 in a cold process" in listed[1]
+        assert "refused: not shown to be better on 2 fresh seeds" in listed[2]
+        assert "validate 0.5, a gap of 1.5" in said(db, "show")
+        assert json.loads(said(db, "show", "--json"))["champion"]["validate_score"] == 0.5
+        assert json.loads(said(db, "runs", "--json"))[0]["best"] == 2.0
