@@ -113,7 +113,8 @@ class Slot:
                 start_new_session=True,
             )
         if self._cpus:
-            os.sched_setaffinity(self._judge.pid, self._cpus)
+            with suppress(ProcessLookupError):  # it may have died, which reading will tell
+                os.sched_setaffinity(self._judge.pid, self._cpus)
         self._out.clear()
         self._in.clear()
         setup = {"task": process.plain_task(self._task), "confinement": self._confinement.to_json()}
