@@ -42,7 +42,8 @@ def read(root: Path) -> Said:
     data = {} if path is None else settings_of(path)
     used = tuple(key for key in _KEYS if look_up(data, key) is not None)
     where = f"{path}: " if path else ""
-    timeout = seconds(look_up(data, _TIMEOUT) or TIMEOUT, where + _TIMEOUT)
+    given = look_up(data, _TIMEOUT)
+    timeout = seconds(TIMEOUT if given is None else given, where + _TIMEOUT)
     thresholds = _listed(look_up(data, _THRESHOLDS), THRESHOLDS, (int, float), where + _THRESHOLDS)
     if not thresholds:
         raise TaskError(f"{where}{_THRESHOLDS}: must hold the threshold of the first stage")

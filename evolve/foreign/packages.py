@@ -51,7 +51,7 @@ class Needs:
         if self.missing:
             names = " ".join(_OTHER_NAMES.get(name, name) for name in self.missing)
             raise TaskError(
-                f"{root}: its code imports {', '.join(self.missing)}, which is not installed: pip install {names}"
+                f"{root}: its code imports {', '.join(self.missing)}; install what is missing: pip install {names}"
             )
 
 

@@ -67,6 +67,7 @@ def test_the_digest_is_of_what_decides(tmp_path: Path) -> None:
         ({"config.yaml": "a: [\n"}, "cannot be read as YAML"),
         ({"config.yaml": "- a\n"}, "holds no mapping"),
         ({"config.yaml": "evaluator: {timeout: soon}\n"}, "evaluator.timeout: must be a number of seconds, not 'soon'"),
+        ({"config.yaml": "evaluator: {timeout: 0}\n"}, "must be a number of seconds, not 0"),
         ({"config.yaml": "evaluator: {cascade_thresholds: 1}\n"}, "cascade_thresholds: must be a list"),
         ({"config.yaml": "evaluator: {cascade_thresholds: []}\n"}, "the threshold of the first stage"),
         ({"evaluator.py": "import cv2, nowhere_x\n" + EVALUATOR}, "pip install opencv-python nowhere_x"),
