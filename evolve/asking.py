@@ -4,23 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from evolve.archive import Archive
 from evolve.arms import Arm
 from evolve.budget import Budget
 from evolve.calls import Calls
 from evolve.config import Config
+from evolve.flight import Flight
+from evolve.records import Prompt, Reply
+from evolve.seams import Executor, Stop
 
 
 class Asking:
     """Answers for the arms of a run.
 
     Args:
+        archive: where calls are kept.
+        executor: does its work while a reply is waited for.
         arms: what the bandit chooses from.
         calls: knows which models rest or have ended.
         budget: the ledger.
         config: the resolved settings.
     """
 
-    def __init__(self, arms: Mapping[str, Arm], calls: Calls, budget: Budget, config: Config) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        executor: Executor,
+        arms: Mapping[str, Arm],
+        calls: Calls,
+        budget: Budget,
+        config: Config,
+    ) -> None:
+        self._archive, self._executor = archive, executor
         self._arms, self._calls, self._budget, self._config = arms, calls, budget, config
 
     @property
@@ -54,3 +69,18 @@ class Asking:
         """Return why no model will be asked again in this session, for a run that is `stuck`; an empty string if one may."""
         resting = self._config.llm.without == "end" and self._calls.resting()
         return self._calls.ended() or ("all models rest, and llm.without is 'end'" if resting else "")
+
+    def reply(self, flight: Flight, prompt: Prompt) -> Reply | Stop:
+        """Ask for a flight and wait for the reply."""
+        calls = self._calls
+        calls.ask(flight.attempt, flight.turn, prompt)
+        while True:
+            found = calls.collect()
+            if not found:
+                with self._archive.transaction():
+                    found = calls.open()
+                calls.send()
+            for attempt, reply in found:  # others are of attempts whose work was interrupted
+                if attempt is flight.attempt:
+                    return reply
+            self._executor.pump(calls.delay())

@@ -28,7 +28,7 @@ from evolve.errors import ConfigError, JudgeError, ModelError
 from evolve.flight import Flight, best, board
 from evolve.judging import Judging
 from evolve.prices import prices
-from evolve.records import Attempt, Evaluation, Given, Level, Prompt, Proposal, Reply, Task
+from evolve.records import Attempt, Evaluation, Given, Level, Proposal, Reply, Task
 from evolve.seams import Executor, Listener, Observer, Stop
 from evolve.stages import Jobs
 from evolve.standings import Priors
@@ -75,7 +75,7 @@ class Loop:
         self.arms = build(config, task) if arms is None else arms
         self.state = State(task.score, config, self.arms, seed, seconds, priors)
         self.calls = Calls(archive, run, self.arms, self.budget, config, wake=executor.wake, say=self.say)
-        self.asking = Asking(self.arms, self.calls, self.budget, config)
+        self.asking = Asking(archive, executor, self.arms, self.calls, self.budget, config)
         self.drafts = Drafts(archive, run, task, self.state, config.novelty.similarity)
         self.jobs = Jobs(archive, run, task, level)
         self.champions = Champions(archive, run, task, self.say)
@@ -183,7 +183,7 @@ class Loop:
         flight = board(Attempt(proposal), self.arms, self.task)
         prompt = self.drafts.step(flight)
         while prompt is not None:
-            prompt = self.drafts.step(flight, self._reply(flight, prompt))
+            prompt = self.drafts.step(flight, self.asking.reply(flight, prompt))
         while flight.attempt.stage is None and flight.draft is not None:
             self._take(flight, self.judging.wait(self.judging.hand(flight)))
         return flight.attempt
@@ -216,20 +216,6 @@ class Loop:
         waiting = {flight.attempt.proposal.number: flight for flight in self.flights}
         for attempt, reply in replies:
             self._draft(waiting[attempt.proposal.number], reply)
-
-    def _reply(self, flight: Flight, prompt: Prompt) -> Reply | Stop:
-        """Ask and wait for the reply."""
-        self.calls.ask(flight.attempt, flight.turn, prompt)
-        while True:
-            found = self.calls.collect()
-            if not found:
-                with self.archive.transaction():
-                    found = self.calls.open()
-                self.calls.send()
-            for attempt, reply in found:  # others are of attempts whose work was interrupted
-                if attempt is flight.attempt:
-                    return reply
-            self.executor.pump(self.calls.delay())
 
     def _drop(self) -> None:
         """Let go of the attempts whose next call was not sent: they stay asked for, and a resume goes on with them."""
@@ -306,10 +292,3 @@ class Loop:
                 f"no model can be asked any more: {why}. When that is mended, evolve resume {self.run} goes on"
             )
         return True
-
-    @property
-    def best_seen(self) -> float | None:
-        """The best score so far, what inner searches under way have found included; they are told only at their end."""
-        scores = [point.evaluation.score for flight in self.flights for point in flight.attempt.points]
-        found = [score for score in (self.budget.best, *scores) if score is not None]
-        return max(found, key=lambda score: self.task.score.sign * score, default=None)

@@ -119,6 +119,13 @@ def paid(loop: Loop) -> str:
     return f"{budget.tokens} tokens, " + (f"{dollars} and what has no known price" if unknown else dollars)
 
 
+def best_seen(loop: Loop) -> float | None:
+    """Return the best score so far, what inner searches under way have found included; they are told only at their end."""
+    scores = [point.evaluation.score for flight in tuple(loop.flights) for point in tuple(flight.attempt.points)]
+    found = [score for score in (loop.budget.best, *scores) if score is not None]
+    return max(found, key=lambda score: loop.task.score.sign * score, default=None)
+
+
 class Watch:
     """An observer that is opened and closed around a run, and adds up what it is told; the base shows nothing."""
 
@@ -247,7 +254,7 @@ class Live(Watch):
             f"  {loop.run}  ",
             ("draining: finishing what is under way" if loop.draining else "", "yellow"),
         )
-        best = Text.assemble("best ", (repr(loop.best_seen), "bold green"), f"{unit}  ({loop.task.score.direction})")
+        best = Text.assemble("best ", (repr(best_seen(loop)), "bold green"), f"{unit}  ({loop.task.score.direction})")
         title = loop.champions.title
         line = Text(spark(tally.history, budget.evaluations, loop.task.score.sign), style="green")
         failures = (
