@@ -69,8 +69,8 @@ SELECT
 FROM replies
 GROUP BY run, arm, purpose;
 
--- What each arm cost. Seeds, checks and what was taken from an earlier evaluation are listed but never count against a budget
--- (`counted`). Dollars as in `reply_spend`.
+-- What each arm cost. Seeds, checks, reviews of champions and what was taken from an earlier evaluation are listed but never count
+-- against a budget (`counted`). Dollars as in `reply_spend`.
 CREATE VIEW spend AS
 SELECT
     a.run,
@@ -102,6 +102,11 @@ SELECT
     0, 0, 0, 0, 0.0, 0.0, 0.0
 FROM evaluations
 WHERE attempt <= 0
+GROUP BY run
+UNION ALL
+SELECT
+    run, 'review', count(DISTINCT place), count(*), 0, total(seconds), sum(cpu_seconds), 0, 0, 0, 0, 0.0, 0.0, 0.0
+FROM reviews
 GROUP BY run;
 
 -- What each arm achieved with each operator: of its attempts, how many were told, ended early, led to a scored program, and

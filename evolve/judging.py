@@ -104,7 +104,8 @@ class Judging:
         seen = self.reviewed
         if seen is not None:
             self._reviewed = None
-            self._champions.take(seen)
+            if seen.status != "judge_error":  # else the job is still to be judged
+                self._champions.take(seen)
         self._champions.advance()
 
     def submit_review(self) -> None:

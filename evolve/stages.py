@@ -31,8 +31,10 @@ def seeds(task: Task) -> tuple[int, ...]:
 
 
 def has_validate(task: Task) -> bool:
-    """Return whether a task's ``evaluate.py`` defines ``validate`` at its top level. It is read, not run: it is the judge's."""
-    if not task.evaluator.is_file():
+    """Return whether a task's ``evaluate.py`` defines ``validate`` at its top level. It is read, not run: it is the judge's.
+    Evaluators of other frameworks have no such function, whatever they call theirs.
+    """
+    if task.foreign or not task.evaluator.is_file():
         return False
     try:
         module = ast.parse(task.evaluator.read_bytes())

@@ -467,6 +467,22 @@ def test_a_judge_error_in_a_review_stops_the_run_and_loses_nothing(task: Task, t
         assert again.champions.title == loop.archive.champion("r") != loop.archive.champions("r")[0]
 
 
+def test_a_loop_of_ones_own_can_go_on_after_a_judge_error_in_a_review(task: Task, tmp_path: Path) -> None:
+    answers = [Evaluation("judge_error", error="evaluate.py, line 3")]
+    with ExitStack() as stack:
+        executor = Stamped(task, lambda job, cold: answers.pop() if answers else cold)
+        loop = searched(stack, task, tmp_path / "a.db", executor, Heard(), 60)
+        while not answers or loop.champions.idle:
+            loop.tell(loop.work(loop.ask()))
+        with pytest.raises(JudgeError):
+            loop.judging.review()
+        loop.judging.review()
+        assert loop.champions.idle
+        assert [found.verdict for found in loop.archive.champions("r")] == ["promoted", "promoted"]
+        spent = {item.arm: (item.evaluations, item.counted) for item in loop.archive.spend("r")}
+        assert spent["review"] == (1, 0)
+
+
 def test_ctrl_c_begins_no_review(task: Task, tmp_path: Path) -> None:
     with ExitStack() as stack:
         executor, heard = Stamped(task, lambda job, cold: cold), Heard()
