@@ -24,6 +24,9 @@ MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 INODE = 1024
 """Bytes that the kernel takes for a file of a memory file system and its name, however empty it is: about so many, measured."""
 
+_MEMORY = b"\nRssAnon:"
+"""In the status of a thread that has not ended."""
+
 TICKS = os.sysconf("SC_CLK_TCK")
 
 CPU_MARGIN = 1.0
@@ -228,7 +231,7 @@ class Tree:
                 try:
                     descriptors = os.listdir(f"{place}/fd")
                 except PermissionError:
-                    if _alive(place):
+                    if _MEMORY in read(f"{place}/status"):  # else it is dead or dying
                         return None
                     continue
                 except OSError:
@@ -266,16 +269,10 @@ def _mapped(place: str, device: int) -> set[int]:
 def _status(pid: int) -> bytes:
     """Return what the kernel tells of a process; of its memory a thread that is dead, as the first one may be, tells nothing."""
     text = read(f"/proc/{pid}/status")
-    if b"\nRssAnon:" in text:
+    if _MEMORY in text:
         return text
     others = (read(f"/proc/{pid}/task/{task}/status") for task in _listed(f"/proc/{pid}/task"))
-    return next((other for other in others if b"\nRssAnon:" in other), text)
-
-
-def _alive(place: str) -> bool:
-    """Return whether a thread, named by its folder in /proc, has not ended."""
-    state = read(f"{place}/stat").rpartition(b")")[2].split()[:1]
-    return state not in ([], [b"Z"], [b"X"])
+    return next((other for other in others if _MEMORY in other), text)
 
 
 def _blocks(path: str) -> int:

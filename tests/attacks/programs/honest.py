@@ -24,4 +24,6 @@ def look():
 
 
 look()
+if "numpy" in sys.modules:  # in a warm jail; what numpy imports when it is used must still be there
+    import numpy.fft  # noqa: F401
 solve = honest
