@@ -497,6 +497,25 @@ def test_ctrl_c_begins_no_review(task: Task, tmp_path: Path) -> None:
         assert len(loop.archive.champions("r")) > 1
 
 
+def test_jailed_slots_judge_the_champions_of_forks_cold(folder: Path, tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+    done = run(folder, evaluations=40, seed=2, db=db, slots=2)
+    forked = rows(
+        db,
+        "SELECT DISTINCT c.digest FROM champions AS c JOIN evaluations AS e ON e.run = c.run AND e.digest = c.digest "
+        "WHERE c.place > 0 AND e.fresh = 'fork' ORDER BY 1",
+    )
+    assert rows(db, "SELECT digest FROM reviews WHERE purpose = 'cold' AND fresh = 'process' ORDER BY 1") == forked
+    assert rows(db, "SELECT count(*) FROM champions AS c WHERE verdict = 'refused' OR cold_score <> "
+                "(SELECT score FROM programs AS p WHERE p.run = c.run AND p.digest = c.digest)") == [(0,)]  # fmt: skip
+    with Archive(db, create=False) as archive:
+        found = archive.champion(done.name)
+        assert found is not None
+        assert found.digest == done.best.digest
+        assert archive.counted(done.name) == 40
+        assert replay(archive, done.name, load(folder)).differences == ()
+
+
 # ---------------------------------------------------------------------- what people see
 
 
