@@ -65,6 +65,7 @@ class ThreadExecutor:
         self._patience = task.limits.seconds + grace
         self._line = Line()
         self._workers: list[Worker | None] = [None] * slots
+        self._jails: set[Jails] = set()
 
     @property
     def slots(self) -> int:
@@ -95,13 +96,15 @@ class ThreadExecutor:
         self._line.waker.wake()
 
     def close(self) -> None:
-        """Cancel all futures that are not done. A call that a candidate is at goes on to its own end, any further one fails, and
-        what the function returns is not read.
+        """Cancel all futures that are not done, and kill the candidates: the call that one is at fails, as does any further one.
+        The function goes on to its own end, and what it returns is not read.
         """
         self._line.close(worker.ticket for worker in self._workers if worker)
         workers = [worker for worker in self._workers if worker]
         for worker in workers:
             worker.leave()
+        for jails in tuple(self._jails):
+            jails.kill()
         for worker in workers:
             if worker.ticket is None:
                 worker.thread.join(LEAVE)  # it has nothing to do but to close its jail
@@ -111,9 +114,11 @@ class ThreadExecutor:
         """Judge what comes in, on the thread of a slot."""
         inside = Inside(preload=self._task.preload)
         with closing(Jails(self._task, self._confinement, slot, self._fresh, inside, self._mark)) as jails:
+            self._jails.add(jails)
             while (job := inbox.get()) is not None:
                 seen = score.judge(self._task, self._script, job, jails.cold if job.purpose == "cold" else jails.open)
                 done(score.stamped(replace(seen, fresh=jails.used()), self._confinement, ""))
+            self._jails.discard(jails)
 
     def _mark(self, what: bytes) -> None:
         """Let no call begin once this is closed."""

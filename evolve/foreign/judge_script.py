@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from evolve.foreign.shipping import HARNESS
 from evolve.judge.candidate import Candidate, CandidateFailed, Invalid
 from evolve.records import Result
 
@@ -25,9 +23,6 @@ def evaluate(candidate: Candidate, seed: int) -> Result:
     Whatever comes back was made where the program ran, and so is believed as little as any reply: of its shape, no more than
     the types below.
     """
-    # The program is the evaluator's to load and not the runner's, which loads the harness in its place.
-    candidate._task = replace(candidate._task, entry=HARNESS)
-    candidate._process = candidate._fresh(candidate.sources)
     for number in range(1, STAGES + 1):
         reply: Any = candidate.call("stage", number, seed)
         match reply:

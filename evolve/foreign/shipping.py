@@ -12,7 +12,9 @@ from typing import Any
 from evolve.errors import TaskError
 
 HARNESS = "foreign_harness.py"
-"""The file beside the program that runs the evaluator: `evolve.foreign.harness`."""
+"""The file beside the program that runs the evaluator: `evolve.foreign.harness`. A jail loads it as the entry: the program is the
+evaluator's to load.
+"""
 
 SCRIPT = Path(__file__).parent / "judge_script.py"
 """What a foreign task has in place of an evaluate.py of its own."""

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from evolve.errors import IsolationError, TaskError
+from evolve.foreign.shipping import HARNESS
 from evolve.jail import JailEnded, Usage
 from evolve.judge import runner, wire
 from evolve.judge.timing import Clocked, Timing, interleaved
@@ -110,7 +111,7 @@ class Process:
         begin = {
             "do": "begin",
             "what": "begin",
-            "entry": self._task.entry,
+            "entry": HARNESS if self._task.foreign else self._task.entry,
             "seed": self._seed,
             "limit": self._task.limits.reply,
         }

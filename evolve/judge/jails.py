@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from evolve.errors import EvolveError
+from evolve.gpu import limiter
 from evolve.jail import Confinement, Inside, Jail, Unfit, Usage, Zygote, cold
 from evolve.judge import runner, wire
 from evolve.records import Fresh, Level, Sources, Task
 
-RUNNER = (Path(wire.__file__), Path(runner.__file__))
+RUNNER = (Path(wire.__file__), Path(limiter.__file__), Path(runner.__file__))
 """What a jail runs: one encoding on both sides, and what uses it."""
 CALLING = b"\1"
 IDLE = b"\0"
@@ -66,6 +67,7 @@ class Jails:
         self._mark = mark
         self._zygote: Zygote | None = None
         self._busy = False
+        self._inmates: set[Jail] = set()
         self._used: set[Fresh] = set()
         self.unfit = ""
         """Why candidates get cold jails although warm ones were asked for."""
@@ -74,6 +76,8 @@ class Jails:
         """Put the devices of a lease into the jails from now on, and no others."""
         devices = tuple(lease["nodes"]) if lease else ()
         variables = dict(lease["variables"]) if lease else {}
+        if lease and lease["memory"]:
+            variables[runner.GPU_MEMORY] = str(lease["memory"])
         if (devices, variables) != (self._inside.devices, dict(self._inside.variables)):
             self._inside = replace(self._inside, devices=devices, variables=variables)
             self._drop()
@@ -98,6 +102,12 @@ class Jails:
     def cold(self, sources: Sources) -> Jailed:
         """Return a channel to a program in a jail of its own."""
         return Jailed(partial(self._alone, sources), self._leave, self._mark)
+
+    def kill(self) -> None:
+        """End the candidates that are in a jail, and fork no more; for another thread than theirs."""
+        self._fork = False
+        for jail in tuple(self._inmates):
+            jail.kill()
 
     def close(self) -> None:
         """End the warm jail."""
@@ -135,6 +145,7 @@ class Jails:
         except BaseException:
             self._leave(jail)
             raise
+        self._inmates.add(jail)
         self._used.add("fork")
         return jail
 
@@ -143,11 +154,13 @@ class Jails:
         files = dict(sources) | self._files
         jail = cold(self._confinement, self._limits, files=files, inside=inside, **self._arguments)
         jail.start()
+        self._inmates.add(jail)
         self._used.add("process")
         return jail
 
     def _leave(self, jail: Jail) -> None:
         """Take note that a candidate has left its jail."""
+        self._inmates.discard(jail)
         if self._zygote is None or not jail.within(self._zygote):
             return
         self._busy = False

@@ -65,10 +65,10 @@ def serve(channel: socket.socket, flag: int) -> None:
                 job = Job(**message["job"])
                 seen = score.judge(task, script, job, jails.cold if job.purpose == "cold" else jails.open)
             seen = replace(seen, fresh=jails.used(), gpus=tuple(lease["uuids"]) if lease else ())
+            seen = score.stamped(seen, confinement, printed(task.limits.output))
             if task.foreign:
                 seen = replace(seen, integrity="same-process")
-            log = printed(task.limits.output)
-            send(channel, {"evaluation": plain(score.stamped(seen, confinement, log))})
+            send(channel, {"evaluation": plain(seen)})
 
 
 def _mark(flag: int, calling: bytes) -> None:

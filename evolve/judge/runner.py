@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # typing costs more than the rest of the start
     from types import ModuleType, TracebackType
     from typing import Any
 
+GPU_MEMORY = "EVOLVE_GPU_MEMORY"
+"""The variable that says how many bytes of each GPU torch may have."""
 MESSAGE = 8 << 10
 """How many characters of an error are sent."""
 
@@ -301,7 +303,10 @@ def main(argv: list[str]) -> None:
     folder, scratch, *sites = argv[3:]
     os.set_inheritable(source, False)
     os.set_inheritable(sink, False)
-    wire = sys.modules.pop("wire")
+    wire, limiter = sys.modules.pop("wire"), sys.modules.pop("limiter")
+    memory = os.environ.pop(GPU_MEMORY, "")
+    if memory:
+        limiter.limit_devices(int(memory))
     receive(source)
     sys.dont_write_bytecode = True
     sys.path[:0] = [folder]
