@@ -310,7 +310,9 @@ class Killed:
         found.expect(all(row.dollars == row.reserved for row in cut), "a call that was cut off counts too little")
         found.uncertain = sum(row.dollars for row in rows if row.state == "uncertain")
         found.calls, found.corrections = len(rows), sum(row.turn > 0 for row in rows)
-        found.evaluations = self._one("SELECT count(*) FROM evaluations WHERE purpose IN ('child', 'tune')")
+        found.evaluations = self._one(
+            "SELECT count(*) FROM evaluations WHERE purpose IN ('child', 'tune') AND cached = 0"
+        )
         found.judged = len((self.folder / "trace").read_text())
         found.attempts = self._one("SELECT count(*) FROM attempts")
         pending = self._one("SELECT count(*) FROM attempts WHERE state <> 'told'")
@@ -319,8 +321,9 @@ class Killed:
         capped = found.reason.startswith(f"{self.usd:g} dollars")
         found.expect(capped or found.evaluations == self.evaluations, f"{found.evaluations} evaluations were made")
         found.expect(capped or pending == 0, f"{pending} attempts are not told")
-        repeated = found.judged - found.evaluations - 1
-        found.expect(repeated <= found.kills * 3, f"{repeated} evaluations were made again")
+        reviews = self._one("SELECT count(*) FROM reviews")
+        repeated = found.judged - found.evaluations - reviews - 1
+        found.expect(repeated <= found.kills * 4, f"{repeated} evaluations were made again")
         told = json.loads(text.splitlines()[-1]) if code in (0, 3) else {}
         found.expect(
             abs(told.get("dollars", -1.0) - found.ledger) < 1e-9, f"the run said {told.get('dollars')} dollars"
