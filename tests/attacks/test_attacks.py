@@ -63,7 +63,9 @@ STATUSES: Mapping[str, set[str]] = {
     "forge_printing": REFUSED,
     "forge_result_files": FAILS,
     "forge_sys_exit": FAILS,
-    "fork_bomb": MANY,
+    "fork_bomb": MANY | HANGS,
+    "legacy_files": MANY | HANGS,
+    "legacy_memory": MANY | HANGS,
     "lying_class": FAILS | REFUSED,
     "lying_keys": REFUSED,
     "lying_numbers": FAILS | REFUSED,
@@ -74,13 +76,16 @@ STATUSES: Mapping[str, set[str]] = {
     "memory_of_children": GREEDY,
     "memory_page_tables": GREEDY,
     "memory_shared": GREEDY,
+    "memory_left": GREEDY,
     "not_a_number": REFUSED,
     "object_array": REFUSED,
+    "orphans_at_death": MANY | HANGS,
+    "orphans_of_keeper": MANY,
     "patch_modules": REFUSED,
     "patch_runner": REFUSED,
     "pickled_object": REFUSED,
     "stop_itself": HANGS,
-    "thread_bomb": MANY,
+    "thread_bomb": MANY | HANGS,
 }
 """How an attack may be judged; what is not named must be ``ok``, with what an honest program scores or less."""
 
