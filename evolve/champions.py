@@ -139,6 +139,10 @@ class Champions:
         )
         del self._waiting[WAITING:]
 
+    def narrow(self) -> None:
+        """Let the best contender alone wait on: at the end of a run reviews are all that it still waits for."""
+        del self._waiting[1:]
+
     def advance(self) -> None:
         """Begin the next review if none is under way; one that needs no job is decided at once."""
         while self.next is None and self._waiting:

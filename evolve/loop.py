@@ -94,8 +94,7 @@ class Loop:
     # ------------------------------------------------------------------ the heart
 
     def evolve(self) -> str:
-        """Run until the budget is spent and who contends for the championship was judged again, or `drain` was called, and
-        return which.
+        """Run until the budget is spent and the best contender was judged again, or `drain` was called, and return which.
 
         Raises:
             JudgeError: when ``evaluate.py`` itself keeps failing, once the calls under way have returned; what is at the
@@ -105,10 +104,12 @@ class Loop:
         while True:
             self._turn()
             over = self.draining or self.budget.spent()
-            if over and not self.flights and (self.draining or self.champions.idle):
+            if over and not self.flights:
+                self.champions.narrow()
                 if self._failed is not None:
                     raise self._failed
-                return over
+                if self.draining or self.champions.idle:
+                    return over
             if self._waits():
                 self.executor.pump(self.calls.delay())
 

@@ -262,6 +262,10 @@ def test_few_wait_and_they_are_the_best(archive: Archive) -> None:
     jobs = bout.review(lambda again: Evaluation("crash"))
     assert len(jobs) == WAITING
     assert [digest for _, digest, _ in bout.verdicts[1:]] == [digests[2], digests[4], digests[0]]
+    last = [bout.contend(seen(score, fresh="fork")) for score in (20.0, 30.0)][1]
+    bout.champions.narrow()
+    bout.review(lambda again: Evaluation("crash"))
+    assert [digest for _, digest, _ in bout.verdicts[4:]] == [last], "at the end of a run the best alone"
 
 
 # ---------------------------------------------------------------------- in a run
