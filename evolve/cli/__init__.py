@@ -12,7 +12,7 @@ from evolve import __version__
 from evolve.errors import EvolveError
 
 VERBS = {
-    "tasks": "task", "new": "task", "check": "task", "config": "task",
+    "tasks": "task", "new": "task", "check": "check", "config": "task",
     "run": "run", "resume": "run", "replay": "run",
     "runs": "archive", "best": "archive", "show": "archive", "diff": "archive", "lineage": "archive", "search": "archive",
     "failures": "archive", "spend": "archive", "export": "archive",

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from typing import Literal
 
 from evolve.executor.holding import POLL, Holdings, Processors
 from evolve.executor.line import Line
@@ -248,11 +249,18 @@ class LocalExecutor:
                 self._selector.unregister(fd)
 
 
-def evaluate_once(task: Task, sources: Sources, seed: int, confinement: Confinement) -> Evaluation:
-    """Judge one program by itself."""
+def evaluate_once(
+    task: Task,
+    sources: Sources,
+    seed: int,
+    confinement: Confinement,
+    purpose: Literal["check", "validate"] = "check",
+) -> Evaluation:
+    """Judge one program by itself: on as many seeds as a run would, from ``seed`` on, or by the task's ``validate``."""
+    repeats = range(seed + 1, seed + task.stages.repeats) if purpose == "check" else ()
     executor = LocalExecutor(task, confinement, 1)
     try:
-        future = executor.submit(Job("once", sources, seed, "check"))
+        future = executor.submit(Job("once", sources, seed, purpose, tuple(repeats)))
         while not future.done():
             executor.pump(None)
         return future.result()

@@ -1,0 +1,148 @@
+"""``evolve check``: judges one program, as a run would, and says all that the judge saw."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evolve.cli.run import LEVELS
+from evolve.cli.task import as_json_option
+
+if TYPE_CHECKING:
+    from evolve.foreign import About
+    from evolve.records import Evaluation, Task
+
+
+@click.command()
+@click.argument("task")
+@click.option(
+    "--program", type=click.Path(exists=True, path_type=Path), help="Judge this file or folder, not the seed."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The seed given to evaluate().")
+@click.option("--isolation", type=click.Choice(LEVELS), default="auto", show_default=True, help="The least isolation.")
+@click.option("--artifacts", type=click.Path(file_okay=False, path_type=Path), help="Write the judge's artifacts here.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help="Say also what asking this model would cost, without asking it (repeatable).",
+)
+@click.option(
+    "--evaluations", type=click.IntRange(min=1), default=150, show_default=True, help="Of the run to be estimated."
+)
+@as_json_option
+def check(task: str, program: Path | None, seed: int, isolation: str, artifacts: Path | None, models: tuple[str, ...],
+          evaluations: int, as_json: bool) -> None:  # fmt: skip
+    """Judge TASK's seed program, or a program of yours, as a run would; exit with 1 if it has no score."""
+    from evolve import foreign
+    from evolve import task as loader
+    from evolve.errors import EvolveError
+    from evolve.estimate import Estimate, Refused, estimated
+    from evolve.executor import evaluate_once
+    from evolve.jail import choose
+    from evolve.records import Evaluation
+    from evolve.secrets import load_environment
+    from evolve.stages import has_validate
+
+    estimates: list[Estimate | Refused] = []
+    about: About | None = None
+    held_out: Evaluation | None = None
+    try:
+        load_environment()
+        loaded = loader.load(task)
+        about = foreign.about(loaded) if loaded.foreign else None
+        sources = loader.read_program(loaded, program) if program else loaded.initial
+        seen = evaluate_once(loaded, sources, seed, choose(isolation))
+        if seen.score is not None and has_validate(loaded):
+            held_out = evaluate_once(loaded, sources, seed, choose(isolation), "validate")
+        estimates = [estimated(loaded, sources, seen, model) for model in models]
+    except EvolveError as error:
+        if not as_json:
+            raise
+        seen = Evaluation("judge_error", error=str(error))
+    if artifacts is not None:
+        artifacts.mkdir(parents=True, exist_ok=True)
+        for artifact in seen.artifacts:
+            (artifacts / Path(artifact.name).name).write_bytes(artifact.data)
+    if as_json:
+        costs = {"models": [estimate.plain(evaluations) for estimate in estimates]} if models else {}
+        peer = {"foreign": about.plain()} if about else {}
+        held = {"validate": _plain(held_out)} if held_out else {}
+        click.echo(json.dumps(_plain(seen) | held | costs | peer))
+    else:
+        lines = [_sheet(seen, held_out, loaded), *(about.lines() if about else ())]
+        click.echo("\n".join([*lines, *(estimate.line(evaluations) for estimate in estimates)]))
+    sys.exit(0 if seen.status == "ok" else 1)
+
+
+def _plain(seen: Evaluation) -> dict[str, Any]:
+    return {
+        "status": seen.status,
+        "score": seen.score,
+        "metrics": dict(seen.metrics),
+        "screen": seen.screen,
+        "repeats": [asdict(repeat) for repeat in seen.repeats],
+        "seconds": seen.seconds,
+        "cpu_seconds": seen.cpu_seconds,
+        "memory": seen.memory,
+        "isolation": seen.isolation,
+        "isolation_reason": seen.isolation_reason,
+        "integrity": seen.integrity,
+        "fresh": seen.fresh,
+        "gpus": list(seen.gpus),
+        "feedback": seen.feedback,
+        "error": seen.error,
+        "output": seen.output,
+        "log": seen.log,
+        "artifacts": [artifact.name for artifact in seen.artifacts],
+    }
+
+
+def _sheet(seen: Evaluation, held_out: Evaluation | None, task: Task) -> str:
+    """Return what a person wants to know of an evaluation, a line each; ``held_out`` is what ``validate`` gave."""
+    unit = f" {task.score.unit}" if task.score.unit else ""
+    reason = f" ({seen.isolation_reason})" if seen.isolation_reason else ""
+    used = f", {seen.cpu_seconds:.3f} s of CPU" if seen.cpu_seconds is not None else ""
+    used += f", {seen.memory / 2**20:.0f} MiB at most" if seen.memory is not None else ""
+    lines = [f"status      {seen.status}"]
+    if seen.score is not None:
+        lines.append(f"score       {seen.score!r}{unit} ({task.score.direction})")
+    if seen.repeats:
+        spread = f", {min(one.score for one in seen.repeats)!r} to {max(one.score for one in seen.repeats)!r}"
+        lines.append(f"seeds       {len(seen.repeats)}{spread}")
+    if seen.screen is not None:
+        lines.append(f"screen      {seen.screen!r}")
+    if held_out is not None:
+        lines.append(f"validate    {_held_out(held_out, seen, task)}")
+    lines += [f"metric      {name} = {value!r}" for name, value in seen.metrics.items()]
+    lines.append(f"seconds     {seen.seconds:.3f}{used}")
+    lines.append(f"isolation   {seen.isolation}{reason}, integrity {seen.integrity}" + _process(seen))
+    lines += [f"gpu         {uuid}" for uuid in seen.gpus]
+    for name, text in (("feedback", seen.feedback), ("error", seen.error), ("output", seen.output), ("log", seen.log)):
+        if text.strip():
+            lines.append(f"{name:12}" + text.strip().replace("\n", "\n            "))
+    lines += [
+        f"artifact    {artifact.name} ({artifact.mime}, {len(artifact.data)} bytes)" for artifact in seen.artifacts
+    ]
+    return "\n".join(lines)
+
+
+def _process(seen: Evaluation) -> str:
+    """Return where the candidate's process came from."""
+    return "" if seen.fresh is None else ", forked from a warm jail" if seen.fresh == "fork" else ", in a cold jail"
+
+
+def _held_out(held_out: Evaluation, seen: Evaluation, task: Task) -> str:
+    """Return what ``validate`` gave beside the score."""
+    if held_out.score is None or seen.score is None:
+        return f"{held_out.status}: {held_out.error}"
+    return f"{held_out.score!r}, a gap of {task.score.sign * (seen.score - held_out.score):.6g}"
+
+
+VERBS = (check,)
