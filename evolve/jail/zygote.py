@@ -240,7 +240,7 @@ class Zygote:
         if self._link is not None:
             self._link.close()
             self._link = None
-            if self._process is not None:
+            if self._process is not None and self._ready:  # one that imports does not hear it
                 with suppress(subprocess.TimeoutExpired):
                     self._process.wait(_LEAVE)
         self.kill()

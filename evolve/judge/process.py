@@ -92,6 +92,7 @@ class Dismissed(BaseException):
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not cut the first one's closing short
     raise Dismissed
 
 
