@@ -268,7 +268,7 @@ def optimize(
     flags = merge(options(**budget), settings or {})
 
     def threads(task: Task, config: Config, confinement: Confinement) -> Executor:
-        return ThreadExecutor(task, evaluate, confinement, slots_of(config))
+        return ThreadExecutor(task, evaluate, confinement, slots_of(config, task), fresh=config.fresh)
 
     with created(
         task, flags=flags, models=models, seed=seed, name=name, db=db, start_from=start_from, make=threads

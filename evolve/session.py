@@ -19,12 +19,13 @@ from evolve.arms import Arm, build
 from evolve.config import Config, merge, parse, resolve
 from evolve.errors import ArchiveError, ConfigError
 from evolve.executor import InlineExecutor, LocalExecutor
+from evolve.executor.local import complain
 from evolve.jail import Confinement, choose
 from evolve.loop import Loop
 from evolve.normal import digest as digest_of
 from evolve.rebuild import earlier_runs, priors, rebuild
 from evolve.records import Program, Sources, Task
-from evolve.seams import Executor, Observer
+from evolve.seams import Executor, Listener, Observer
 from evolve.secrets import load_environment
 
 DEFAULT_DB = "evolve.db"
@@ -37,13 +38,15 @@ def make_executor(task: Task, config: Config, confinement: Confinement) -> Execu
     """Return the executor that ``config`` asks for."""
     if config.executor == "inline":
         return InlineExecutor(task)
-    return LocalExecutor(task, confinement, slots_of(config))
+    return LocalExecutor(task, confinement, slots_of(config, task), fresh=config.fresh)
 
 
-def slots_of(config: Config) -> int:
-    """Return how many candidates are judged at a time: as given, else one per processor that this process may use."""
+def slots_of(config: Config, task: Task) -> int:
+    """Return how many candidates are judged at a time: as given, else as many as the processors that this process may use are
+    enough for.
+    """
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return config.slots or processors or 1
+    return config.slots or max(1, (processors or 1) // task.resources.cpus)
 
 
 def database(db: str | Path | None = None) -> Path:
@@ -88,6 +91,8 @@ class Session:
             self.confinement = INLINE if inline else choose(self.config.isolation)
             executor = self._make(self.task, self.config, self.confinement)
             opening.callback(executor.close)
+            if isinstance(executor, LocalExecutor):
+                executor.say = self._say
             self.loop = Loop(
                 self.task,
                 self.archive,
@@ -114,6 +119,11 @@ class Session:
                 self.archive.finish(
                     self.info.name, "done" if ended else "stopped", self.reason or told, self.loop.budget.seconds
                 )
+
+    def _say(self, text: str) -> None:
+        """Pass on what the executor has to tell a person; to the terminal where no observer listens."""
+        listening = any(isinstance(observer, Listener) for observer in self.loop.observers)
+        (self.loop.say if listening else complain)(text)
 
     def begin(self, start_from: Sequence[tuple[str, Sources]] = ()) -> None:
         """Judge the seed and the earlier programs to start from; a resumed run has them already."""

@@ -216,7 +216,8 @@ def _search(session: Session, as_json: bool) -> int:
         confined = session.confinement
         reason = f" ({confined.reason})" if confined.reason else ""
         click.echo(f"run {info.name}: task {session.task.name}, seed {info.seed}, best so far {loop.budget.best!r}")
-        click.echo(f"isolation {confined.level}{reason}, integrity {confined.integrity}, {loop.executor.slots} slots")
+        integrity = "same-process" if session.task.foreign else confined.integrity
+        click.echo(f"isolation {confined.level}{reason}, integrity {integrity}, {loop.executor.slots} slots")
         if loop.calls.paces:
             click.echo(f"models {', '.join(loop.calls.paces)}; {session.config.workers} workers")
         if session.lost:

@@ -30,6 +30,7 @@ _PTRACE_ATTACH, _PTRACE_DETACH, _MS_REMOUNT, _MS_BIND, _CLONE_NEWUSER, _CLONE_NE
 )
 _CHUNK = 4 << 20
 LIBC = ctypes.CDLL(None, use_errno=True)
+MARK = ctypes.create_string_buffer(1)
 
 
 def tcp(port: int, **_: Any) -> str:
@@ -317,6 +318,40 @@ def disk(limit: int, **_: Any) -> str:
             socket.send_fds(sockets[-1][0], [b"x"], [file.fileno()])
         os.unlink(str(number))
     return _kept(f"{len(sockets) * _CHUNK >> 20} MiB")
+
+
+def leave(token: str, **_: Any) -> str:
+    """Leave something for whoever comes next: files, modules, a process that listens, a mark in what both are forked from."""
+    for folder in (os.getcwd(), "/dev/shm"):
+        with contextlib.suppress(OSError):
+            os.mkdir(f"{folder}/{token}", 0o500)
+    sys.modules[token] = contextlib
+    if os.fork() == 0:
+        with contextlib.suppress(OSError):
+            os.setsid()
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(f"\0{token}-left")
+            listener.listen(8)
+            time.sleep(20)
+        os._exit(0)
+    with contextlib.suppress(OSError), open(f"/proc/{os.getppid()}/mem", "r+b", buffering=0) as memory:
+        memory.seek(ctypes.addressof(MARK))
+        memory.write(b"x")
+    return ""
+
+
+def inherit(token: str, **_: Any) -> str:
+    """Find what `leave` left."""
+    found = [folder for folder in (os.getcwd(), "/dev/shm") if os.path.exists(f"{folder}/{token}")]
+    found += ["a module"] * (token in sys.modules) + ["a mark in its memory"] * (MARK.raw != b"\0")
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(f"\0{token}-left")
+        found.append("somebody who listens")
+    return ", ".join(found)
+
+
+def prepare() -> None:
+    """Have all imported before the first fork, as a runner of warm jails must: all was."""
 
 
 def serve(requests: BinaryIO, replies: BinaryIO, program: str) -> None:

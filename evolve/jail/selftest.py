@@ -20,7 +20,9 @@ from evolve.errors import IsolationError
 from evolve.jail.channel import JailEnded
 from evolve.jail.home import home
 from evolve.jail.jail import Jail, cold
+from evolve.jail.launch import Inside
 from evolve.jail.levels import Confinement, layers
+from evolve.jail.zygote import Zygote
 from evolve.records import Level, Limits
 
 ATTACKS: Mapping[str, str] = MappingProxyType(
@@ -49,6 +51,7 @@ ATTACKS: Mapping[str, str] = MappingProxyType(
         "traces": "leave something behind in memory",
         "kill_parent": "kill or throttle the process that watches it",
         "daemon": "leave a process behind",
+        "next_candidate": "reach whoever comes after it in a warm jail",
     }
 )
 """Name -> what a candidate could do if it is open."""
@@ -118,6 +121,22 @@ class Lab:
 
     def attempt(self, attack: str) -> str:
         """Return what ``attack`` achieved, or nothing. A jail that ends under it denied it."""
+        if attack == "next_candidate":
+            return self._inherited()
+        if self._jail is None:
+            self._jail = cold(self._confinement, _LIMITS, files={"program.py": ""}, runner=(_PROBE,))
+            self._jail.start()
+        try:
+            achieved = self._ask(self._jail, attack)
+        except JailEnded as ended:
+            achieved = "it is dead" if attack == "kill_parent" else ""
+            if ended.status in ("timeout", "protocol"):
+                achieved = f"the attack went on until it was stopped: {ended.detail}"
+        if attack in _LASTING:
+            self.end_jail()
+        return str(achieved) or self._seen(attack)
+
+    def _ask(self, jail: Jail, attack: str) -> str:
         port = self.udp if attack == "udp" else self.tcp
         asked = {
             "attack": attack,
@@ -127,18 +146,23 @@ class Lab:
             "port": port.getsockname()[1],
             "limit": {"processes": _LIMITS.processes, "disk": _LIMITS.scratch}.get(attack, _LIMITS.memory),
         }
-        if self._jail is None:
-            self._jail = cold(self._confinement, _LIMITS, files={"program.py": ""}, runner=(_PROBE,))
-            self._jail.start()
-        try:
-            achieved = json.loads(self._jail.exchange(json.dumps(asked).encode(), time.monotonic() + _PATIENCE))
-        except JailEnded as ended:
-            achieved = "it is dead" if attack == "kill_parent" else ""
-            if ended.status in ("timeout", "protocol"):
-                achieved = f"the attack went on until it was stopped: {ended.detail}"
-        if attack in _LASTING:
-            self.end_jail()
-        return str(achieved) or self._seen(attack)
+        return str(json.loads(jail.exchange(json.dumps(asked).encode(), time.monotonic() + _PATIENCE)))
+
+    def _inherited(self) -> str:
+        """Return what one candidate could leave to the next in a jail that was said to be clean after it."""
+        if self._confinement.integrity != "isolated":  # no warm jails there
+            return ""
+        found = ""
+        with closing(Zygote(self._confinement, _LIMITS, runner=(_PROBE,), inside=Inside(warm=True))) as zygote:
+            zygote.start()
+            for attack in ("leave", "inherit"):
+                with closing(Jail(zygote, {"program.py": ""})) as jail:
+                    jail.start()
+                    with suppress(JailEnded):
+                        found = self._ask(jail, attack)
+                if not jail.clean:  # then nobody comes after it
+                    break
+        return found
 
     def _seen(self, attack: str) -> str:
         """Return what can be seen from outside of an attack that did not know whether it succeeded."""

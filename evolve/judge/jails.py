@@ -87,7 +87,9 @@ class Jails:
         if self._fork and self._inside.preload:
             try:
                 self._warm().wait(time.monotonic() + IMPORTS)
-            except (EvolveError, Unfit):
+            except Unfit as unfit:
+                self._give_up(unfit)
+            except EvolveError:
                 self._drop()
 
     def used(self) -> Fresh | None:
@@ -130,6 +132,11 @@ class Jails:
         if zygote is not None:
             zygote.close()
 
+    def _give_up(self, unfit: Unfit) -> None:
+        """Do without a warm jail from now on."""
+        self._fork, self.unfit = False, f"no warm jail: {unfit}"
+        self._drop()
+
     def _enter(self, sources: Sources) -> Jail:
         if not self._fork or self._busy:
             return self._alone(sources)
@@ -139,8 +146,7 @@ class Jails:
             jail.start(time.monotonic() + IMPORTS)
         except Unfit as unfit:
             self._leave(jail)
-            self._fork, self.unfit = False, str(unfit)
-            self._drop()
+            self._give_up(unfit)
             return self._alone(sources)
         except BaseException:
             self._leave(jail)

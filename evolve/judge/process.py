@@ -68,6 +68,8 @@ def serve(channel: socket.socket, flag: int) -> None:
             seen = score.stamped(seen, confinement, printed(task.limits.output))
             if task.foreign:
                 seen = replace(seen, integrity="same-process")
+            if jails.unfit:
+                seen = replace(seen, isolation_reason="; ".join(filter(None, (seen.isolation_reason, jails.unfit))))
             send(channel, {"evaluation": plain(seen)})
 
 
