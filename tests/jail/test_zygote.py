@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import marshal
 import os
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from evolve.errors import IsolationError
-from evolve.jail import Inside, Jail, JailEnded, Unfit, Usage, Zygote
+from evolve.jail import Inside, Jail, JailEnded, Unfit, Usage, Zygote, launch, selftest
 from evolve.jail.home import home
 from evolve.records import Level, Limits
 from tests.jail.inmate import ISOLATED, RUNNER, SMALL, confinement, groups
@@ -49,8 +50,8 @@ class Guest:
 
 
 def said(zygote: Zygote, source: str) -> Any:
-    """Let a candidate in, execute ``source``, let it out; it must leave a clean jail, unless the zygote saw files of its own there,
-    where it has to look by itself.
+    """Let a candidate in, execute ``source``, let it out; it must leave a clean jail, unless the zygote saw the names of its
+    files, which it has to look for where scratch is a folder of the host's.
     """
     guest = Guest(zygote)
     result = guest.run(source)
@@ -250,3 +251,41 @@ def test_a_zygote_that_was_killed_is_told_as_such(level: Level) -> None:
         warm.kill()
         with pytest.raises(IsolationError):
             Guest(warm).run("r = 1")
+
+
+@pytest.mark.skipif("namespaces" not in ISOLATED, reason="needs namespaces")
+def test_the_self_test_sees_what_a_warm_jail_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = launch.plan
+
+    def forgetful(*arguments: Any) -> bytes:
+        encoded = marshal.dumps(marshal.loads(whole(*arguments)[8:]) | {"tmpfs": []})
+        return len(encoded).to_bytes(8, "little") + encoded
+
+    with selftest.lab("namespaces") as lab:
+        assert lab.attempt("next_candidate") == ""
+        monkeypatch.setattr(launch, "plan", forgetful)
+        assert lab.attempt("next_candidate") == "/tmp, /dev/shm"
+
+
+@WARM
+def test_a_warm_jail_does_not_fill_up(level: Level) -> None:
+    spend = (
+        "import os, socket\nfor i in range(100): open(f'{i}', 'w').close(); os.stat('.')\n"
+        "pipes = [os.pipe() for _ in range(20)]\nfor _, w in pipes: os.write(w, bytes(60000))\n"
+        "x = bytearray(20 << 20)\nif os.fork() == 0:\n    import time; time.sleep(60)\nr = 1"
+    )
+    with zygote(level) as warm:
+
+        def used() -> int:
+            if warm.group is None or "memory" not in warm.group._paths:
+                pytest.skip("needs a control group for memory")
+            path = warm.group._paths["memory"]
+            found = next(path / name for name in ("memory.usage_in_bytes", "memory.current") if (path / name).exists())
+            return int(found.read_text())
+
+        for _ in range(5):
+            assert said(warm, spend) == 1
+        before = used()
+        for _ in range(30):
+            assert said(warm, spend) == 1
+        assert used() < before + (4 << 20)

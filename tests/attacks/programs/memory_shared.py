@@ -1,4 +1,4 @@
-"""Takes three times the memory that is allowed as shared pages, and lets go of the mapping's pages though not of the mapping.
+"""Takes twice the memory that is allowed as shared pages, and lets go of the mapping's pages though not of the mapping.
 
 Such pages are in no process's account any more, and in no file system's either.
 """
@@ -27,13 +27,12 @@ def read_only_zeros():
 
 def take(new):
     blocks = []
-    while len(blocks) < 3 * targets.MEMORY // SIZE:
+    while len(blocks) < 2 * targets.MEMORY // SIZE:
         block = new()
-        for at in range(0, SIZE, 4096):
-            if new is read_only_zeros:
-                block[at]
-            else:
-                block[at] = 1
+        if new is read_only_zeros:
+            block[::4096]
+        else:
+            block[::4096] = bytes(SIZE >> 12)
         block.madvise(mmap.MADV_DONTNEED)  # out of this process's account, not out of memory
         blocks.append(block)
     time.sleep(0.1)
