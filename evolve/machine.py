@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 YIELD = 0.2
 """Seconds for which a lock that others wait for is left to them by the run that has just returned it."""
 
-_held: set[int] = set()
-"""Descriptors of the locks that this process holds."""
+HELD: set[int] = set()
+"""Descriptors of all locks that this process holds, those of archives too."""
 
 
 def _drop_in_child() -> None:
     """Close the locks in a forked child, which would hold them on where it outlives its parent."""
-    for descriptor in _held:
+    for descriptor in HELD:
         os.close(descriptor)
-    _held.clear()
+    HELD.clear()
 
 
 os.register_at_fork(after_in_child=_drop_in_child)
@@ -169,11 +169,11 @@ def _locked(path: Path, kind: int) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
-    _held.add(descriptor)
+    HELD.add(descriptor)
     return descriptor
 
 
 def _close(descriptor: int) -> None:
-    if descriptor in _held:  # else this is a fork of the holder, where it is closed already
-        _held.discard(descriptor)
+    if descriptor in HELD:  # else this is a fork of the holder, where it is closed already
+        HELD.discard(descriptor)
         os.close(descriptor)

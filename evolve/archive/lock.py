@@ -9,19 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from evolve.errors import ArchiveError
-
-_held: set[int] = set()
-"""Descriptors of the locks that this process holds."""
-
-
-def _drop_in_child() -> None:
-    """Close the locks in a forked child. They belong to the parent, and a child that outlived it would hold them on."""
-    for descriptor in _held:
-        os.close(descriptor)
-    _held.clear()
-
-
-os.register_at_fork(after_in_child=_drop_in_child)
+from evolve.machine import HELD
 
 
 @contextmanager
@@ -36,7 +24,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
         ArchiveError: if another process, or another part of this one, holds it.
     """
     descriptor = _acquire(path, what)
-    _held.add(descriptor)
+    HELD.add(descriptor)
     owner = os.getpid()
     try:
         with suppress(OSError):  # as on a full disk: it is locked all the same, and the archive will say what is wrong
@@ -45,7 +33,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
         yield
     finally:
         if os.getpid() == owner:  # a forked child that unwinds through here holds nothing
-            _held.discard(descriptor)
+            HELD.discard(descriptor)
             path.unlink(missing_ok=True)
             os.close(descriptor)
 

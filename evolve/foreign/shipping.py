@@ -10,11 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evolve.errors import TaskError
-
-HARNESS = "foreign_harness.py"
-"""The file beside the program that runs the evaluator: `evolve.foreign.harness`. A jail loads it as the entry: the program is the
-evaluator's to load.
-"""
+from evolve.judge.candidate import HARNESS
 
 SCRIPT = Path(__file__).parent / "judge_script.py"
 """What a foreign task has in place of an evaluate.py of its own."""

@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from evolve.errors import IsolationError, TaskError
-from evolve.foreign.shipping import HARNESS
 from evolve.jail import JailEnded, Usage
 from evolve.judge import runner, wire
 from evolve.judge.timing import Clocked, Timing, interleaved
@@ -30,6 +29,8 @@ METHOD = "__hash__"
 FAILURES: Mapping[str, Status] = {status: status for status in ("crash", "timeout", "memory", "gpu_memory", "protocol")}
 """How a reply may say that the candidate failed."""
 
+HARNESS = "foreign_harness.py"
+"""What a jail loads in place of a foreign task's entry: `evolve.foreign.harness`; the evaluator loads the program itself."""
 GREETING = b"hello"
 """What the runner is sent first, to see that it is there."""
 
