@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -173,7 +174,8 @@ class Jails:
         if not jail.clean or self._zygote.candidates >= CANDIDATES:
             self._drop()
             if self._fork:
-                self._warm()
+                with suppress(EvolveError):  # told to the next candidate, if that cannot have a jail either
+                    self._warm()
 
 
 class Jailed:
