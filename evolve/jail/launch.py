@@ -191,9 +191,7 @@ def _rlimits(level: Level, limits: Limits, uid: int | None, devices: bool) -> di
         del bounds["RLIMIT_DATA"]
     # The kernel counts all that a user runs. Where the user is not the jail's own, the watchdog counts, and this stops a flood.
     own = uid is not None or level == "namespaces"
-    # It is set for all candidates of a warm jail, beside which other slots will run theirs, about one a processor.
-    crowd = 4 * limits.processes * (os.cpu_count() or 1)
-    bounds["RLIMIT_NPROC"] = limits.processes if own else _tasks() + crowd
+    bounds["RLIMIT_NPROC"] = limits.processes if own else _tasks() + 4 * limits.processes
     return bounds
 
 
