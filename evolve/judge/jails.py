@@ -33,7 +33,7 @@ class Jails:
     """Makes the jails of one slot; to be closed.
 
     A warm jail is given up, and a new one started at once, when a candidate did not come to a peaceful end (it died, ran out of
-    time, memory or processes, broke the protocol), when it left anything behind, when other devices are leased, and
+    time, memory or processes, wrote out of turn), when it left anything behind, when other devices are leased, and
     after `CANDIDATES`.
 
     Args:
