@@ -93,6 +93,7 @@ class Session:
             opening.callback(executor.close)
             if isinstance(executor, LocalExecutor):
                 executor.say = self._say
+            # A function's digest is that of its text, and a function depends on more: its evaluations are never used again.
             self.loop = Loop(
                 self.task,
                 self.archive,
@@ -103,7 +104,7 @@ class Session:
                 arms=self.arms,
                 seconds=self.info.seconds,
                 priors=priors(earlier_runs(self.archive, self.info.name), self.config.bandit.priors),
-                level=self.confinement.level if self.config.cache else None,
+                level=self.confinement.level if self.config.cache and self.info.task_path else None,
             )
             self._stack = opening.pop_all()
         return self

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from evolve.api import Search, resume, run
+from evolve.api import Search, optimize, resume, run
 from evolve.archive import Archive
 from evolve.config import BudgetConfig, Config
 from evolve.executor import InlineExecutor
+from evolve.judge import Candidate
 from evolve.loop import Loop
 from evolve.rebuild import rebuild
 from evolve.records import Evaluation, Level, Repeat, Resources, Stages, Status, Task
@@ -82,6 +83,26 @@ def test_a_run_cut_off_among_cached_points_counts_right(folder: Path, tmp_path: 
         executor.close()
         assert archive.counted(search.name) == made + 20
         assert loop.budget.reserved == 0
+
+
+def test_the_text_of_a_function_does_not_say_all_that_its_scores_depend_on(tmp_path: Path) -> None:
+    for target in (2.0, 50.0):
+
+        def closeness(candidate: Candidate, target: float = target) -> float:
+            return -abs(candidate.call("guess") - target)
+
+        found = optimize(
+            "def guess():\n    return 1.0\n",
+            closeness,
+            evaluations=1,
+            seed=0,
+            db=tmp_path / "a.db",
+            settings={"slots": 1, "isolation": "none"},
+        )
+        with Archive(found.db, create=False) as archive:
+            ((seed, _),) = archive.seeds(found.name)
+            assert seed.score == 1.0 - target
+    assert count(found.db, "SELECT count(*) FROM evaluations WHERE cached") == 0
 
 
 def test_no_cache_where_it_is_switched_off(folder: Path, tmp_path: Path) -> None:
