@@ -85,7 +85,7 @@ class ThreadExecutor:
         waker = self._line.waker
         while not returning:
             self._dispatch()
-            nearest = min(end, *(worker.deadline for worker in self._workers if worker))
+            nearest = min([end, *(worker.deadline for worker in self._workers if worker)])
             wait = None if nearest == float("inf") else max(0.0, nearest - time.monotonic())
             returning = bool(select.select([waker], [], [], wait)[0]) or time.monotonic() >= end
             waker.clear()

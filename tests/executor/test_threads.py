@@ -64,6 +64,14 @@ def test_close_cancels_and_wake_returns(tmp_path: Path) -> None:
         executor.submit(Job("", {}, 0))
 
 
+def test_pump_keeps_its_time_where_nothing_was_submitted_yet(tmp_path: Path) -> None:
+    executor = ThreadExecutor(toy(tmp_path), lambda candidate: candidate.call("f"), choose("none"), 1)
+    before = time.monotonic()
+    executor.pump(0.1)
+    assert 0.09 < time.monotonic() - before < 1.5
+    executor.close()
+
+
 @pytest.mark.parametrize("level", ["none", "namespaces"])
 def test_close_ends_the_call_that_a_candidate_is_at(tmp_path: Path, level: Literal["none", "namespaces"]) -> None:
     if level != choose(level if level == "none" else "auto").level:
