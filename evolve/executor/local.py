@@ -12,8 +12,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Literal
 
-from evolve.executor.holding import POLL, Holdings, Processors
-from evolve.executor.line import Line
+from evolve.errors import ConfigError
+from evolve.executor.holding import POLL, Hold, Holdings, Processors
+from evolve.executor.line import Line, Ticket
 from evolve.executor.slot import Slot
 from evolve.gpu.lease import DEADLINE
 from evolve.jail import Confinement
@@ -156,16 +157,31 @@ class LocalExecutor:
             if hold is None:
                 return True
             self._line.leave(ticket)
-            if not slot.alive:
-                slot.start()
-                self._selector.register(slot, selectors.EVENT_READ, slot)
-            slot.give(ticket, hold, self._holdings.message(hold))
-            slot.write()
-            self._listen(slot)
+            self._begin(slot, ticket, hold)
             ticket = self._line.first()
         if ticket is None:
             self._holdings.rest()
         return False
+
+    def _begin(self, slot: Slot, ticket: Ticket, hold: Hold) -> None:
+        """Hand a job to a slot with what it needs. Where the machine has no room for a judge, or a device's node is gone, that is
+        a ``judge_error`` like any other.
+        """
+        failed = ""
+        try:
+            held = self._holdings.message(hold)
+            if not slot.alive:
+                slot.start()
+                self._selector.register(slot, selectors.EVENT_READ, slot)
+        except (OSError, ConfigError) as error:
+            failed, held = f"no judge can be started: {error}", {}
+        slot.give(ticket, hold, held)
+        if failed:
+            if self._finish(slot, slot.fail(failed)):
+                self.wake()  # `pump` may be about to wait
+            return
+        slot.write()
+        self._listen(slot)
 
     def _give_up(self) -> bool:
         """Where nothing can be judged any more, say so of all that waits; return whether there was anything."""

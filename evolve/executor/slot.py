@@ -12,7 +12,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -96,13 +96,17 @@ class Slot:
         return -1 if self._channel is None else self._channel.fileno()
 
     def start(self) -> None:
-        """Start the judge process, and tell it its task once it listens."""
-        self._channel, theirs = socket.socketpair()
-        self._channel.setblocking(False)
+        """Start the judge process, and tell it its task once it listens.
+
+        Raises:
+            OSError: if it cannot be started.
+        """
         self._log.truncate(0)
         self._flag.truncate(0)
+        channel, theirs = socket.socketpair()
         fds = (theirs.fileno(), self._flag.fileno())
-        with theirs:
+        with theirs, ExitStack() as failing:
+            failing.callback(channel.close)
             self._judge = subprocess.Popen(
                 [sys.executable, "-P", "-m", evolve.judge.__name__, *map(str, fds), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
@@ -112,6 +116,9 @@ class Slot:
                 env=environment(self._task.resources.cpus),
                 start_new_session=True,
             )
+            failing.pop_all()
+        self._channel = channel
+        self._channel.setblocking(False)
         if self._cpus:
             with suppress(ProcessLookupError):  # it may have died, which reading will tell
                 os.sched_setaffinity(self._judge.pid, self._cpus)
@@ -182,6 +189,7 @@ class Slot:
 
     def stop(self) -> str:
         """End the judge process and all of its group; return in words how it ended."""
+        self.deadline = float("inf")
         if self._judge is None or self._channel is None:
             return "nothing"
         judge = self._judge
@@ -194,7 +202,6 @@ class Slot:
             os.killpg(judge.pid, signal.SIGKILL)  # its pid is still its own: it has not been waited for
         code = judge.wait()
         self._judge = self._channel = None
-        self.deadline = float("inf")
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
     def close(self) -> None:

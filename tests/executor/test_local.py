@@ -216,6 +216,24 @@ def test_a_judge_that_fails_is_replaced_and_its_job_tried_again(local: Local, tm
     assert "evaluate.py" in bad.error or "KeyError" not in how
 
 
+def test_a_judge_that_cannot_be_started_is_tried_again_and_then_told(
+    local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where there are too many processes or open files for a while."""
+    executor = local(CALL)
+    executable = sys.executable
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    (seen,) = settle(executor, FINE)
+    assert seen.status == "judge_error"
+    assert "/nowhere/python" in seen.error
+    future = executor.submit(Job("", {"initial.py": FINE}, 0))
+    assert not future.done()
+    monkeypatch.setattr(sys, "executable", executable)
+    while not future.done():
+        executor.pump(5.0)
+    assert future.result().score == 1.0
+
+
 @pytest.mark.parametrize(
     ("evaluate", "says"),
     [
