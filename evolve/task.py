@@ -312,6 +312,12 @@ def _digest(root: Path, table: TaskTable) -> str:
 
 
 def _decisive(table: TaskTable) -> str:
-    """Return the judging part of task.toml as text."""
-    parts = {"entry", "packages", "data", "allow_nonfinite", "score", "limits", "resources", "stages"}
-    return json.dumps(table.model_dump(mode="json", include=parts), sort_keys=True)
+    """Return the judging part of task.toml as text. What came later than the archive's first runs is part of it only where it is
+    set, so that their tasks keep their digests.
+    """
+    parts = {"entry", "packages", "data", "allow_nonfinite", "score", "limits"}
+    said = table.model_dump(mode="json", include=parts)
+    if table.limits.gpu_memory is None:
+        del said["limits"]["gpu_memory"]
+    later = table.model_dump(mode="json", include={"resources", "stages"}, exclude_defaults=True)
+    return json.dumps(said | later, sort_keys=True)

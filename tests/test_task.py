@@ -111,6 +111,13 @@ def test_sizes_and_digest(tmp_path: Path) -> None:
     assert load(tmp_path).digest != task.digest, "what evaluate.py may import does"
 
 
+def test_a_task_that_uses_nothing_new_keeps_its_digest(tmp_path: Path) -> None:
+    digest = load(folder(tmp_path)).digest  # by which runs that are under way know it
+    assert digest == "c659f0dc9692797175a9631a4920d587b098b2824f215a34c1d96cedadddc928"
+    for table in ("resources]\ncpus = 2", "stages]\nrepeats = 2", 'limits]\ngpu_memory = "1 GiB"'):
+        assert load(folder(tmp_path, f'brief = "b"\n[{table}\n')).digest != digest
+
+
 @pytest.mark.parametrize("comment", ["#", "//", "--", "%", "/*", ";;", "<!--"])
 def test_marks_in_any_comment_style(comment: str) -> None:
     text = f"head\n  {comment} EVOLVE-BLOCK-START\nbody\n{comment} EVOLVE-BLOCK-END\ntail"
