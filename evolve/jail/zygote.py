@@ -163,6 +163,11 @@ class Zygote:
         shown, devices = self._visible.binds, self._inside.devices
         return bubblewrap.arguments(found[0], view(), self.limits, self._folders.program, shown, devices, info)
 
+    @property
+    def gone(self) -> bool:
+        """Whether it was ready once and has ended since, as where the machine was short of memory."""
+        return self._ready and self._process is not None and self._process.poll() is not None
+
     def wait(self, deadline: float) -> None:
         """Return when it is ready for candidates.
 

@@ -34,7 +34,7 @@ class Jails:
 
     A warm jail is given up, and a new one started at once, when a candidate did not come to a peaceful end (it died, ran out of
     time, memory or processes, wrote out of turn), when it left anything behind, when other devices are leased, and
-    after `CANDIDATES`.
+    after `CANDIDATES`; also where its zygote is found dead.
 
     Args:
         task: names the limits, the packages and the files that every candidate finds inside.
@@ -141,6 +141,8 @@ class Jails:
     def _enter(self, sources: Sources) -> Jail:
         if not self._fork or self._busy:
             return self._alone(sources)
+        if self._zygote is not None and self._zygote.gone:
+            self._drop()
         jail = Jail(self._warm(), dict(sources) | self._files)
         self._busy = True
         try:
@@ -174,7 +176,7 @@ class Jails:
         if not jail.clean or self._zygote.candidates >= CANDIDATES:
             self._drop()
             if self._fork:
-                with suppress(EvolveError):  # told to the next candidate, if that cannot have a jail either
+                with suppress(EvolveError, OSError):  # told to the next candidate, if that cannot have a jail either
                     self._warm()
 
 
