@@ -20,6 +20,7 @@ from evolve.gpu.lease import DEADLINE
 from evolve.jail import Confinement
 from evolve.judge import score
 from evolve.judge.candidate import START
+from evolve.judge.jails import IMPORTS
 from evolve.machine import Machine
 from evolve.records import Evaluation, Fresh, Job, Sources, Task
 
@@ -52,7 +53,7 @@ class LocalExecutor:
         confinement: how candidates are confined.
         slots: how many are judged at the same time, at most; the machine's GPUs may allow fewer.
         fresh: where candidates' processes come from.
-        grace: seconds beyond ``task.limits.seconds`` before a judge is killed.
+        grace: seconds beyond ``task.limits.seconds``, and beyond what its ``preload`` may take, before a judge is killed.
         machine: where to look for GPUs, their nodes and the locks that runs share.
 
     Attributes:
@@ -82,7 +83,7 @@ class LocalExecutor:
             slots = min(slots, self._holdings.most or slots)
             processors = Processors(slots, task.resources.cpus, machine, self._tell)
             opened.callback(processors.close)
-            patience = task.limits.seconds + grace
+            patience = task.limits.seconds + grace + (IMPORTS if task.preload else 0.0)
             self._slots = [
                 Slot(task, confinement, number, patience, fresh=fresh, cpus=cpus)
                 for number, cpus in enumerate(processors.sets)

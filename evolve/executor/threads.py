@@ -18,7 +18,7 @@ from evolve.executor.local import GRACE
 from evolve.executor.waker import Waker
 from evolve.jail import Confinement, Inside, JailEnded
 from evolve.judge import score
-from evolve.judge.jails import CALLING, Jails
+from evolve.judge.jails import CALLING, IMPORTS, Jails
 from evolve.records import Evaluation, Fresh, Job, Task
 
 LEAVE = 5.0
@@ -38,7 +38,7 @@ class ThreadExecutor:
         confinement: how candidates are confined.
         slots: how many are judged at the same time.
         fresh: where candidates' processes come from.
-        grace: seconds beyond ``task.limits.seconds`` after which a thread is given up.
+        grace: seconds beyond ``task.limits.seconds``, and beyond what its ``preload`` may take, after which a thread is given up.
 
     Raises:
         ConfigError: if the task asks for GPUs.
@@ -62,7 +62,7 @@ class ThreadExecutor:
         self._script = score.Script(score.seeded(function))
         self._confinement = confinement
         self._fresh = fresh
-        self._patience = task.limits.seconds + grace
+        self._patience = task.limits.seconds + grace + (IMPORTS if task.preload else 0.0)
         self._line = Line()
         self._workers: list[Worker | None] = [None] * slots
         self._jails: set[Jails] = set()

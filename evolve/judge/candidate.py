@@ -13,12 +13,13 @@ from typing import Any, Protocol
 from evolve.errors import IsolationError, TaskError
 from evolve.jail import JailEnded, Usage
 from evolve.judge import runner, wire
+from evolve.judge.jails import IMPORTS
 from evolve.judge.timing import Clocked, Timing, interleaved
 from evolve.records import Limits, Sources, Status, Task
 
 START = 30.0
-"""Seconds that a jail may take to start, and that the starts of an evaluation's jails may take together before they count
-against its limit: they are ours to answer for.
+"""Seconds that a jail may take to start, and, the imports of warm ones apart, that the starts of an evaluation's jails may take
+together before they count against its limit: they are ours to answer for.
 """
 MARGIN = 0.5
 """Seconds by which the jail is outlasted where it keeps a time limit itself, before it is killed."""
@@ -101,11 +102,11 @@ class Process:
         Raises:
             IsolationError: if it cannot be started.
         """
-        before = time.monotonic()
         self._channel.start()
         self.started = True
+        deadline = time.monotonic() + START  # from here on: a warm jail may have had to wait for its imports
         try:
-            if self._channel.exchange(GREETING, before + START) != b"ready":
+            if self._channel.exchange(GREETING, deadline) != b"ready":
                 raise JailEnded("protocol", "no greeting")
         except JailEnded as ended:  # none of the candidate's code has run yet
             raise IsolationError(f"the jail did not start: {ended.status}, {ended.detail}") from ended
@@ -116,7 +117,7 @@ class Process:
             "seed": self._seed,
             "limit": self._task.limits.reply,
         }
-        self.exchange(begin | {"nonfinite": self._task.allow_nonfinite}, before + START)
+        self.exchange(begin | {"nonfinite": self._task.allow_nonfinite}, deadline)
 
     def exchange(self, request: Mapping[str, Any], deadline: float) -> Any:
         """Send one request under a fresh id and return its reply's value; whatever is not as it must be is ``protocol``.
@@ -167,7 +168,7 @@ class Candidate:
         self._open = open
         self._process = self._fresh(sources)
         self._deadline = time.monotonic() + task.limits.seconds
-        self._starting = START
+        self._starting = START + (IMPORTS if task.preload else 0.0)
         self._timed: list[Usage] = []
 
     def call(self, target: str, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
