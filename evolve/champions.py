@@ -76,7 +76,7 @@ class Champions:
 
     def __init__(self, archive: Archive, run: str, task: Task, say: Callable[[str], None]) -> None:
         self._archive, self._run, self._task, self._say = archive, run, task, say
-        self._sign, self._repeats = task.score.sign, task.stages.repeats
+        self._sign, self._repeats, self._seeds = task.score.sign, task.stages.repeats, seeds(task)
         self._validates = has_validate(task)
         self.reigning: Contender | None = None
         self.title: Champion | None = None
@@ -90,6 +90,7 @@ class Champions:
         review that was cut off is made anew.
         """
         archive, run = self._archive, self._run
+        self._seeds = seeds(self._task, archive.first_seed(run))
         with archive.transaction():
             archive.forget_undecided(run)
             champion = archive.champion(run) or self._first()
@@ -119,7 +120,7 @@ class Champions:
         if self.reigning is None:
             return ()
         judged = self.reigning.evaluation.repeats
-        return tuple(one.score for one in judged) if tuple(one.seed for one in judged) == seeds(self._task) else ()
+        return tuple(one.score for one in judged) if tuple(one.seed for one in judged) == self._seeds else ()
 
     @property
     def idle(self) -> bool:
@@ -165,7 +166,7 @@ class Champions:
         against = None if rival is None else rival.program.digest
         found = Champion(place, program.digest, against, "promoted", "a better score", score=program.score)
         if contender.evaluation.fresh == "fork":
-            cold = yield self._job(place, program, "cold", seeds(self._task))
+            cold = yield self._job(place, program, "cold", self._seeds)
             found = replace(found, cold_status=cold.status, cold_score=cold.score)
             found = self._beside(found, contender.evaluation, cold)
         if found.verdict == "promoted" and rival is not None and self._repeats > 1:
@@ -215,7 +216,7 @@ class Champions:
         if not self._validates or champion is None or title is None:
             return
         program = champion.program
-        seen = yield self._job(place, program, "validate", seeds(self._task)[:1])
+        seen = yield self._job(place, program, "validate", self._seeds[:1])
         gap = None if seen.score is None else self._sign * (_score(program) - seen.score)
         self._archive.validated(self._run, place, seen.score, gap)
         self.title = replace(title, validate_score=seen.score, gap=gap)

@@ -2,7 +2,7 @@
 whether it needs to be judged at all.
 
 The seeds are 0, 1, 2 … for every candidate of every run of a task, so that scores compare across runs and with ``evolve check``;
-the seed of a run decides about its search alone.
+the seed of a run decides about its search alone. A run that began on another seed, as they once did, stays on it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ FEWEST = 10
 """Screen scores before there is a bar."""
 
 
-def seeds(task: Task) -> tuple[int, ...]:
-    """Return the seeds on which every candidate of a task is judged."""
-    return tuple(range(task.stages.repeats))
+def seeds(task: Task, first: int | None = None) -> tuple[int, ...]:
+    """Return the seeds on which every candidate of a task is judged; ``first`` is a run's own, where it has begun."""
+    return tuple(range(first or 0, (first or 0) + task.stages.repeats))
 
 
 def has_validate(task: Task) -> bool:
@@ -87,7 +87,9 @@ class Jobs:
         self.screen = Screen(task.score.sign, task.stages.screen_keep)
 
     def recall(self) -> None:
-        """Take note of what the screen gave in earlier sessions of the run."""
+        """Take note of the seeds that earlier sessions of the run judged on, and of what its screen gave."""
+        self._seed, *more = seeds(self._task, self._archive.first_seed(self._run))
+        self._repeats = tuple(more)
         stages = self._task.stages
         self.screen = Screen(self._task.score.sign, stages.screen_keep, self._archive.screens(self._run, WINDOW))
 

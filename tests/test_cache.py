@@ -65,6 +65,18 @@ def test_a_resumed_run_counts_what_was_judged_alone(folder: Path, tmp_path: Path
         assert replay(archive, second.name, load(folder)).differences == ()
 
 
+def test_a_run_that_began_on_another_seed_stays_on_it(folder: Path, tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+    made = run(folder, evaluations=10, seed=2, db=db, executor="inline")
+    with Archive(db) as archive, archive.transaction():
+        archive._run("UPDATE evaluations SET seed = 2, fresh = 'fork'")  # as runs once began on their own seed
+        archive._run("DELETE FROM champions")
+    resume(made.name, evaluations=20, db=db)
+    assert count(db, "SELECT count(*) FROM evaluations WHERE seed = 2") == 21
+    assert count(db, "SELECT count(*) FROM reviews WHERE seed = 2 AND purpose = 'cold'") > 0
+    assert count(db, "SELECT count(*) FROM reviews WHERE seed <> 2 AND purpose = 'cold'") == 0
+
+
 def test_a_run_cut_off_among_cached_points_counts_right(folder: Path, tmp_path: Path) -> None:
     db, task = tmp_path / "a.db", load(folder)
     run(folder, evaluations=60, seed=2, db=db, executor="inline")
@@ -89,7 +101,7 @@ def test_the_text_of_a_function_does_not_say_all_that_its_scores_depend_on(tmp_p
     for target in (2.0, 50.0):
 
         def closeness(candidate: Candidate, target: float = target) -> float:
-            return -abs(candidate.call("guess") - target)
+            return -abs(float(candidate.call("guess")) - target)
 
         found = optimize(
             "def guess():\n    return 1.0\n",

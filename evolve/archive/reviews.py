@@ -221,6 +221,13 @@ class Reviews(Database):
         kept = self._all("SELECT name, mime, data FROM artifacts WHERE evaluation = ? ORDER BY id", (row[0],))
         return to_evaluation(row[1:], tuple(Artifact(*artifact) for artifact in kept))
 
+    def first_seed(self, run: str) -> int | None:
+        """Return the seed that the program was judged on from which a run started: its own seed, in runs from before all began
+        with 0. None before that.
+        """
+        row = self._one("SELECT seed FROM evaluations WHERE run = ? AND attempt = 0 AND point = 0", (run,))
+        return None if row is None else int(row[0])
+
     def screens(self, run: str, n: int) -> list[float]:
         """Return what ``screen`` gave for the last ``n`` candidates of a run that it scored, the latest last."""
         rows = self._all(
