@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -79,6 +80,7 @@ class Zygote:
         self._words = -1
         self._said = b""
         self._ready = False
+        self._open = threading.Lock()  # `kill` may be another thread's
 
     def start(self) -> None:
         """Spawn it, without waiting for what it imports. It dies with the thread that called this.
@@ -232,10 +234,11 @@ class Zygote:
         """End it at once, and with it, in a jail with a process namespace, all that is in there."""
         if self._process is None:
             return
-        if self._first >= 0:  # bubblewrap's child, which need not die with it
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._first, signal.SIGKILL)
-            select.select([self._first], [], [], GRACE)
+        with self._open:
+            if self._first >= 0:  # bubblewrap's child, which need not die with it
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(self._first, signal.SIGKILL)
+                select.select([self._first], [], [], GRACE)
         self._process.kill()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE)
@@ -249,10 +252,11 @@ class Zygote:
                 with suppress(subprocess.TimeoutExpired):
                     self._process.wait(_LEAVE)
         self.kill()
-        for descriptor in (self._words, self._first):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._words = self._first = -1
+        with self._open:
+            for descriptor in (self._words, self._first):
+                if descriptor >= 0:
+                    os.close(descriptor)
+            self._words = self._first = -1
         self._resources.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import marshal
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,6 +68,27 @@ def test_candidates_are_forked_from_one_process(level: Level) -> None:
         processes = {said(warm, "import os; r = os.getpid()") for _ in range(3)}
         assert len(parents) == 1
         assert len(processes) == 3 or level == "namespaces"  # where numbers may come again
+
+
+@WARM
+def test_a_jail_can_be_killed_by_one_thread_while_another_closes_it(level: Level) -> None:
+    for turn in range(12):
+        failed: list[BaseException] = []
+        with zygote(level) as warm:
+            warm.wait(time.monotonic() + 20)
+
+            def kill(warm: Zygote = warm, failed: list[BaseException] = failed) -> None:
+                try:
+                    for _ in range(40):
+                        warm.kill()
+                except (OSError, ValueError) as error:
+                    failed.append(error)
+
+            killer = threading.Thread(target=kill)
+            killer.start()
+            time.sleep(turn % 4 * 0.001)
+        killer.join()
+        assert not failed
 
 
 @WARM
