@@ -31,16 +31,38 @@ def seeds(task: Task, first: int | None = None) -> tuple[int, ...]:
 
 
 def has_validate(task: Task) -> bool:
-    """Return whether a task's ``evaluate.py`` defines ``validate`` at its top level. It is read, not run: it is the judge's.
-    Evaluators of other frameworks have no such function, whatever they call theirs.
+    """Return whether a task's ``evaluate.py`` defines ``validate`` at its top level."""
+    return _function(task, "validate") is not None
+
+
+def seedless(task: Task) -> str:
+    """Return what to say where candidates are judged on several seeds by an ``evaluate`` that is given none of them; an empty
+    string elsewhere.
+    """
+    function = _function(task, "evaluate") if task.stages.repeats > 1 else None
+    if function is None:
+        return ""
+    names = function.args
+    if any(one.arg == "seed" for one in (*names.posonlyargs, *names.args, *names.kwonlyargs)):
+        return ""
+    return (
+        f"evaluate has no parameter `seed`, so none of its {task.stages.repeats} repeats is told from the others: declare "
+        "evaluate(candidate, seed) and draw all chance from it, or leave stages.repeats out"
+    )
+
+
+def _function(task: Task, name: str) -> ast.FunctionDef | None:
+    """Return a function that a task's ``evaluate.py`` defines at its top level. It is read, not run: it is the judge's.
+    Evaluators of other frameworks have no such functions, whatever they call theirs.
     """
     if task.foreign or not task.evaluator.is_file():
-        return False
+        return None
     try:
         module = ast.parse(task.evaluator.read_bytes())
     except (SyntaxError, ValueError):  # which the judge will say
-        return False
-    return any(isinstance(node, ast.FunctionDef) and node.name == "validate" for node in module.body)
+        return None
+    found = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == name]
+    return found[-1] if found else None
 
 
 class Screen:

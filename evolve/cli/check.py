@@ -106,6 +106,8 @@ def _plain(seen: Evaluation) -> dict[str, Any]:
 
 def _sheet(seen: Evaluation, held_out: Evaluation | None, task: Task) -> str:
     """Return what a person wants to know of an evaluation, a line each; ``held_out`` is what ``validate`` gave."""
+    from evolve.stages import seedless
+
     unit = f" {task.score.unit}" if task.score.unit else ""
     reason = f" ({seen.isolation_reason})" if seen.isolation_reason else ""
     used = f", {seen.cpu_seconds:.3f} s of CPU" if seen.cpu_seconds is not None else ""
@@ -116,6 +118,8 @@ def _sheet(seen: Evaluation, held_out: Evaluation | None, task: Task) -> str:
     if seen.repeats:
         spread = f", {min(one.score for one in seen.repeats)!r} to {max(one.score for one in seen.repeats)!r}"
         lines.append(f"seeds       {len(seen.repeats)}{spread}")
+    if unheard := seedless(task):
+        lines.append(f"note        {unheard}")
     if seen.screen is not None:
         lines.append(f"screen      {seen.screen!r}")
     if held_out is not None:

@@ -209,6 +209,7 @@ def _weights(arms: tuple[str, ...]) -> dict[str, float]:
 def _search(session: Session, as_json: bool) -> int:
     """Drive a session to its end under the eyes of the user, say what came of it, and return the exit code."""
     from evolve.archive.export import plain
+    from evolve.stages import seedless
     from evolve.watch import clock, paid, watch
 
     loop, info = session.loop, session.info
@@ -218,6 +219,8 @@ def _search(session: Session, as_json: bool) -> int:
         click.echo(f"run {info.name}: task {session.task.name}, seed {info.seed}, best so far {loop.budget.best!r}")
         integrity = "same-process" if session.task.foreign else confined.integrity
         click.echo(f"isolation {confined.level}{reason}, integrity {integrity}, {loop.executor.slots} slots")
+        if unheard := seedless(session.task):
+            click.echo(unheard)
         if loop.calls.paces:
             click.echo(f"models {', '.join(loop.calls.paces)}; {session.config.workers} workers")
         if session.lost:

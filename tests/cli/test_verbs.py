@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,29 @@ def test_check_with_a_model_keeps_what_the_judge_saw(
     assert "status      ok" in output
     assert "model       half: a price has two parts" in output
     assert "set price_request" in output
+
+
+def test_repeats_that_evaluate_cannot_tell_apart_are_said_to_be(folder: Path, tmp_path: Path) -> None:
+    (folder / "task.toml").write_text('brief = "b"\n[stages]\nrepeats = 2\n')
+    script = (folder / "evaluate.py").read_text()
+    runs = [
+        "run",
+        str(folder),
+        "--db",
+        str(tmp_path / "a.db"),
+        "--evaluations",
+        "1",
+        "--seed",
+        "0",
+        "--executor",
+        "inline",
+    ]
+    for parameters, said in (("candidate", True), ("candidate, seed", False), ("candidate, *, seed=0", False)):
+        (folder / "evaluate.py").write_text(re.sub(r"def evaluate\(.*\):", f"def evaluate({parameters}):", script))
+        for arguments in (["check", str(folder)], runs):
+            code, output = evolve(*arguments)
+            assert code in (0, 3), output
+            assert ("evaluate has no parameter `seed`" in output) == said, output
 
 
 def test_check_prints_one_object_also_when_all_fails(folder: Path, tmp_path: Path) -> None:
