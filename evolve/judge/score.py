@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.util import module_from_spec, spec_from_file_location
 from numbers import Real
+from types import ModuleType
 from typing import Any, Literal, cast
 
 from evolve.errors import EvolveError
@@ -49,6 +50,7 @@ def load(task: Task) -> Script:
 
     Raises:
         AttributeError: if the script has no function ``evaluate``.
+        TypeError: if its ``screen`` or ``validate`` is no function.
     """
     folder = os.fspath(task.evaluator.parent)
     if folder not in sys.path:
@@ -62,7 +64,17 @@ def load(task: Task) -> Script:
     function = getattr(module, "evaluate", None)
     if not callable(function):
         raise AttributeError(f"{task.evaluator} has no function evaluate(candidate)")
-    return Script(seeded(function), getattr(module, "screen", None), getattr(module, "validate", None))
+    return Script(seeded(function), _stage(module, "screen"), _stage(module, "validate"))
+
+
+def _stage(module: ModuleType, name: str) -> Callable[[Candidate], Any] | None:
+    """Return a function that a script may have."""
+    function = getattr(module, name, None)
+    if function is None or callable(function):
+        return function
+    raise TypeError(
+        f"{name} of {module.__file__} is of type {type(function).__name__}: make it a function of candidate, or rename it"
+    )
 
 
 def seeded(function: Callable[..., Any]) -> Evaluate:

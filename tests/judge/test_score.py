@@ -92,6 +92,14 @@ def test_helpers_beside_the_script_can_be_imported(tmp_path: Path, monkeypatch: 
     assert load(replace(TASK, evaluator=tmp_path / "evaluate.py")).evaluate(CANDIDATE, 0) == 4
 
 
+@pytest.mark.parametrize("name", ["screen", "validate"])
+def test_what_only_has_the_name_of_a_stage_is_refused_by_it(tmp_path: Path, name: str) -> None:
+    script = tmp_path / "evaluate.py"
+    script.write_text(f"{name} = 0.5\ndef evaluate(candidate):\n    return 1\n")
+    with pytest.raises(TypeError, match=rf"^{name} of .*evaluate.py is of type float: make it a function"):
+        load(replace(TASK, evaluator=script))
+
+
 def test_a_traceback_shows_the_script_alone(tmp_path: Path) -> None:
     script = tmp_path / "evaluate.py"
     script.write_text("def evaluate(candidate):\n    return candidate.sources['x']\n")
