@@ -41,8 +41,16 @@ SELECT name, task, task_path, task_digest, direction, unit, seed, config, versio
             WHERE r.repeats > 1 AND c.run = r.name AND c.verdict = 'promoted' ORDER BY c.place DESC LIMIT 1
         ),
         CASE direction
-            WHEN 'minimize' THEN (SELECT min(score) FROM programs AS p WHERE p.run = r.name AND p.score IS NOT NULL)
-            ELSE (SELECT max(score) FROM programs AS p WHERE p.run = r.name AND p.score IS NOT NULL)
+            WHEN 'minimize' THEN (
+                SELECT p.score FROM programs AS p WHERE p.run = r.name AND p.score IS NOT NULL AND NOT EXISTS (
+                    SELECT 1 FROM champions AS c WHERE c.run = p.run AND c.digest = p.digest AND c.verdict = 'refused'
+                ) ORDER BY p.score LIMIT 1
+            )
+            ELSE (
+                SELECT p.score FROM programs AS p WHERE p.run = r.name AND p.score IS NOT NULL AND NOT EXISTS (
+                    SELECT 1 FROM champions AS c WHERE c.run = p.run AND c.digest = p.digest AND c.verdict = 'refused'
+                ) ORDER BY p.score DESC LIMIT 1
+            )
         END
     ), repeats
 FROM runs AS r
@@ -83,14 +91,18 @@ class Questions(Recall, Reviews):
 
     def best(self, n: int = 1, run: str | None = None) -> list[Program]:
         """Return the ``n`` best programs of a run, the best first; of equals the older first. Where candidates are judged on
-        several seeds, the champion comes before programs whose score is better: they have not been shown to be.
+        several seeds, the champion comes before programs whose score is better: they have not been shown to be. Elsewhere those
+        come last that failed when they were judged again.
         """
         info = self.run(run)
         order = "ASC" if info.direction == "minimize" else "DESC"
-        found = [to_program(row[:-1], row[-1]) for row in self._all(BEST.format(order=order), (info.name, n))]
+        verdicts = self.champions(info.name) if info.repeats == 1 else []
+        refused = {one.digest for one in verdicts if one.verdict == "refused"}
+        rows = self._all(BEST.format(order=order), (info.name, n + len(refused)))
+        found = sorted((to_program(row[:-1], row[-1]) for row in rows), key=lambda program: program.digest in refused)
         champion = self.champion(info.name) if info.repeats > 1 else None
         if champion is None:
-            return found
+            return found[:n]
         others = [program for program in found if program.digest != champion.digest]
         return [self.program(info.name, champion.digest), *others][:n]
 
