@@ -55,13 +55,22 @@ def receive(link: _socket.socket) -> list[int] | None:
 
 
 def keep(plan: Mapping[str, Any]) -> None:
-    """Prepare the zygote: orphans of the jail become its children, and no candidate can look into it."""
+    """Prepare the zygote: orphans of the jail become its children, and no candidate can look into it. Until `serve` it dies with
+    its judge, of whose end it would not hear while it imports.
+    """
     if plan["cpus"]:
         os.sched_setaffinity(0, plan["cpus"])
     if not plan["linux"]:
         return
+    _prctl(_PR_SET_PDEATHSIG, _SIGKILL, "parent death signal")
     _prctl(_PR_SET_CHILD_SUBREAPER, 1, "subreaper")
     close(plan, True)
+
+
+def serve(plan: Mapping[str, Any]) -> None:
+    """Let the zygote, which hears of its judge's end from now on, outlive it where that takes to end a candidate."""
+    if plan["linux"] and not plan["pid_namespace"]:
+        _prctl(_PR_SET_PDEATHSIG, 0, "parent death signal")
 
 
 def close(plan: Mapping[str, Any], closed: bool) -> None:
@@ -74,9 +83,9 @@ def close(plan: Mapping[str, Any], closed: bool) -> None:
 
 def look_as(plan: Mapping[str, Any], user: int) -> None:
     """Let the zygote open files as the candidate's user, who alone may clear what it made, and of whose memory the kernel
-    tells nobody else; or as root again. Does nothing where there is no such user.
+    tells nobody else; or as root again. Does nothing where there is no such user, or no such way.
     """
-    if plan["uid"] is None:
+    if plan["uid"] is None or not plan["linux"]:
         return
     LIBC.setfsgid(user)
     LIBC.setfsuid(user)

@@ -214,6 +214,7 @@ def main(plan: Mapping[str, Any], link: _socket.socket, runner: ModuleType) -> l
     signal.signal(signal.SIGCHLD, lambda *_: None)
     confine.keep(plan)
     unfit = prepare(plan, runner) if plan["warm"] else ""
+    confine.serve(plan)
     link.sendall(f"{unfit or 'ready'}\n".encode())
     if unfit:
         os._exit(0)

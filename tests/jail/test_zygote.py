@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import marshal
 import os
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +21,7 @@ from evolve.errors import IsolationError
 from evolve.jail import Inside, Jail, JailEnded, Unfit, Usage, Zygote, launch, selftest
 from evolve.jail.home import home
 from evolve.records import Level, Limits
+from tests.executor.test_local import children, gone
 from tests.jail.inmate import ISOLATED, RUNNER, SMALL, confinement, groups
 
 WARM = pytest.mark.parametrize("level", ISOLATED)
@@ -68,6 +72,33 @@ def test_candidates_are_forked_from_one_process(level: Level) -> None:
         processes = {said(warm, "import os; r = os.getpid()") for _ in range(3)}
         assert len(parents) == 1
         assert len(processes) == 3 or level == "namespaces"  # where numbers may come again
+
+
+@WARM
+def test_no_zygote_outlives_its_judge_not_even_one_that_imports(level: Level, tmp_path: Path) -> None:
+    runner = tmp_path / "runner.py"
+    runner.write_text("def prepare():\n    print('importing', flush=True)\n    import time\n    time.sleep(60)\n")
+    script = f"""
+        import sys, time
+        from pathlib import Path
+        sys.path[:0] = [{str(Path(__file__).parents[2])!r}]
+        from evolve.jail import Inside, Zygote
+        from tests.jail.inmate import SMALL, confinement
+        found = Zygote(confinement({level!r}), SMALL, runner=(Path({str(runner)!r}),), inside=Inside(warm=True))
+        found.start()
+        while found.last_words() != "importing":
+            time.sleep(0.01)
+        print("importing", flush=True)
+        time.sleep(60)
+    """
+    judge = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE)
+    with judge:
+        assert judge.stdout is not None
+        assert judge.stdout.readline() == b"importing\n"
+        begun = children(judge.pid)
+        assert begun
+        judge.kill()
+    assert gone(begun)
 
 
 @WARM
