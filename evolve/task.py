@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -46,6 +47,10 @@ def _size(value: Any) -> Any:
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
 
 
+EVERYTHING = (-math.inf, math.inf)
+"""What bounds are where none is given."""
+
+
 class MetricTable(Table):
     """``[metrics.NAME]``: which way is better, if any, in what unit, within what bounds."""
 
@@ -56,8 +61,8 @@ class MetricTable(Table):
 
     @model_validator(mode="after")
     def _ordered(self) -> MetricTable:
-        low, high = self.bounds
-        if low is not None and high is not None and low > high:
+        low, high = (number if number is not None else end for number, end in zip(self.bounds, EVERYTHING, strict=True))
+        if not low <= high:  # nor where one of them is no number
             raise ValueError(f"bounds must be [lower, upper], not [{low}, {high}]")
         return self
 

@@ -50,6 +50,8 @@ def test_defaults(tmp_path: Path) -> None:
         ('brief = "b"\n[limits]\nseconds = -1\n', "task.toml:3: limits.seconds"),
         ('brief = "b"\n[score]\ndirection = "up"\n', "task.toml:3: score.direction"),
         ('brief = "b"\n[score]\nbounds = [2, 1]\n', "bounds must be [lower, upper]"),
+        ('brief = "b"\n[score]\nbounds = [nan, 1]\n', "bounds must be [lower, upper]"),
+        ('brief = "b"\n[metrics.m]\nbounds = [0, nan]\n', "bounds must be [lower, upper]"),
         ('brief = "b\n', "is not TOML"),
         ('brief = "b"\nentry = "other.py"\n', "entry 'other.py' does not exist"),
         ('brief = "b"\n[search]\nparent = "best"\n', "did you mean 'parents'?"),
