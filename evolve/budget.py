@@ -24,7 +24,7 @@ class Budget:
 
     ``held_dollars`` and ``held_tokens`` are the most that calls under way may cost. ``seconds_before`` is the time of the
     run's earlier sessions. ``first`` is the score of the task's seed. ``broke`` is the cap that no longer pays for a call of any
-    model. ``clock`` returns seconds.
+    model. ``shown`` returns the score that the target is for, where the best score may be luck. ``clock`` returns seconds.
     """
 
     limits: BudgetConfig
@@ -42,6 +42,7 @@ class Budget:
     best_at: int = 0
     barren: int = 0
     broke: str = ""
+    shown: Callable[[], float | None] | None = None
     started: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -146,10 +147,11 @@ class Budget:
             return self.broke
         if limits.hours is not None and self.seconds >= limits.hours * 3600:
             return f"{limits.hours:g} hours"
+        reached = self.best if self.shown is None else self.shown()
         if (
             self.target is not None
-            and self.best is not None
-            and self.score.sign * self.best >= self.score.sign * self.target
+            and reached is not None
+            and self.score.sign * reached >= self.score.sign * self.target
         ):
             return f"target {self.target:g} reached"
         if limits.patience is not None and self.evaluations - self.best_at >= limits.patience:

@@ -122,6 +122,10 @@ class Champions:
         judged = self.reigning.evaluation.repeats
         return tuple(one.score for one in judged) if tuple(one.seed for one in judged) == self._seeds else ()
 
+    def score(self) -> float | None:
+        """Return the champion's score; None before there is one."""
+        return None if self.reigning is None else self.reigning.program.score
+
     @property
     def idle(self) -> bool:
         """Whether no review is under way and no contender waits."""

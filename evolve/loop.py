@@ -79,6 +79,7 @@ class Loop:
         self.drafts = Drafts(archive, run, task, self.state, config.novelty.similarity)
         self.jobs = Jobs(archive, run, task, level)
         self.champions = Champions(archive, run, task, self.say)
+        self.budget.shown = self.champions.score if task.stages.repeats > 1 else None
         self.judging = Judging(archive, run, task, executor, self.budget, self.jobs, self.champions)
         self.flights: list[Flight] = []
         self.draining = ""

@@ -385,6 +385,20 @@ def test_a_resumed_run_goes_on_with_its_champion(noisy: Path, tmp_path: Path) ->
         assert replay(archive, first.name, load(noisy)).differences == ()
 
 
+@pytest.mark.parametrize("lucky", [True, False])
+def test_a_target_is_reached_by_the_champion_not_by_luck(folder: Path, tmp_path: Path, lucky: bool) -> None:
+    (folder / "task.toml").write_text('brief = "b"\n[stages]\nrepeats = 2\n')
+    (folder / "evaluate.py").write_text(
+        "def evaluate(candidate, seed):\n"
+        f"    return float(candidate.call('total', 4)) if seed < 2 or not {lucky} else 0.0\n"
+    )
+    most = 60 if lucky else None
+    done = run(folder, target=2.5, evaluations=most, seed=1, db=tmp_path / "a.db", executor="inline")
+    assert done.reason == ("60 evaluations" if lucky else "target 2.5 reached")
+    assert rows(done.db, "SELECT count(*) FROM programs WHERE score >= 2.5") > [(0,)]
+    assert (done.best.score or 0.0) < 2.5 if lucky else (done.best.score or 0.0) >= 2.5
+
+
 class Stamped:
     """An executor that says of each candidate but the cold ones that it was judged in a fork; some cold ones fail."""
 
