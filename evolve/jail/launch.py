@@ -91,8 +91,11 @@ def _compiled(path: Path) -> CodeType:
 
 
 def command(view: View, link: int) -> list[str]:
-    """Return the command of the zygote, outside any namespaces; ``link`` is the descriptor of its socket."""
-    return [str(view.interpreter), "-I", "-S", "-c", BOOT, str(link)]
+    """Return the command of the zygote, outside any namespaces; ``link`` is the descriptor of its socket.
+
+    The flags are those of ``-I`` but the one that would ignore the environment, which is ours and holds the seed of hashes.
+    """
+    return [str(view.interpreter), "-P", "-s", "-S", "-c", BOOT, str(link)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,8 @@ def _holes(shown: Iterable[Path]) -> set[Path]:
 def environment(scratch: str, python: Path) -> dict[str, str]:
     """Return all environment variables that a jail has.
 
-    Libraries get one thread each unless the judge's own environment says otherwise: slots share the processors.
+    Libraries get one thread each unless the judge's own environment says otherwise: slots share the processors. Sets have the
+    same order in every jail: else it would be one for all that is forked from a process, and another one in the next.
     """
     threads = {name: os.environ.get(name, "1") for name in _THREADS}
     return {
@@ -102,6 +103,7 @@ def environment(scratch: str, python: Path) -> dict[str, str]:
         "USER": "candidate",
         "LOGNAME": "candidate",
         "LANG": "C.UTF-8",
+        "PYTHONHASHSEED": "0",
         **threads,
     }
 

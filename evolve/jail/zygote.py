@@ -46,7 +46,7 @@ class Zygote:
         slot: which of several concurrent jails this is.
         runner: Python files that are executed once as modules, in this order, each under the name of its file. A warm jail then
             calls ``prepare()`` of the last one. In each candidate's process its ``main(argv)`` is called with [name, IN_FD,
-            OUT_FD, PROGRAM_DIR, SCRATCH_DIR, SITE_DIR...], in an interpreter started with ``-I -S``, in SCRATCH_DIR, the only
+            OUT_FD, PROGRAM_DIR, SCRATCH_DIR, SITE_DIR...], in an interpreter started with ``-P -s -S``, in SCRATCH_DIR, the only
             folder that it may write.
         inside: what is there besides; with modules to preload it takes as long as importing them until it is ready.
 

@@ -104,20 +104,23 @@ class Process:
         """
         self._channel.start()
         self.started = True
-        deadline = time.monotonic() + START  # from here on: a warm jail may have had to wait for its imports
-        try:
-            if self._channel.exchange(GREETING, deadline) != b"ready":
-                raise JailEnded("protocol", "no greeting")
-        except JailEnded as ended:  # none of the candidate's code has run yet
-            raise IsolationError(f"the jail did not start: {ended.status}, {ended.detail}") from ended
+        imports = IMPORTS if self._task.preload else 0.0
+        deadline = time.monotonic() + START + imports  # from here on: a warm jail may have had to wait for its own
         begin = {
             "do": "begin",
             "what": "begin",
             "entry": HARNESS if self._task.foreign else self._task.entry,
             "seed": self._seed,
             "limit": self._task.limits.reply,
+            "nonfinite": self._task.allow_nonfinite,
+            "preload": list(self._task.preload),
         }
-        self.exchange(begin | {"nonfinite": self._task.allow_nonfinite}, deadline)
+        try:
+            if self._channel.exchange(GREETING, deadline) != b"ready":
+                raise JailEnded("protocol", "no greeting")
+            self.exchange(begin, deadline)
+        except JailEnded as ended:  # none of the candidate's code has run yet
+            raise IsolationError(f"the jail did not start: {ended.status}, {ended.detail}") from ended
 
     def exchange(self, request: Mapping[str, Any], deadline: float) -> Any:
         """Send one request under a fresh id and return its reply's value; whatever is not as it must be is ``protocol``.

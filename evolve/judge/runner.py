@@ -1,7 +1,7 @@
 """What runs inside the jail: loads the candidate, calls its functions, answers in plain data.
 
 Its ``main`` is called with [name, IN_FD, OUT_FD, PROGRAM_DIR, SCRATCH_DIR, SITE_DIR...] in an interpreter started with
-``-I -S``, where neither evolve nor any package is importable but those of the site folders, so this file needs the standard
+``-P -s -S``, where neither evolve nor any package is importable but those of the site folders, so this file needs the standard
 library alone, and ``wire.py``, which was executed before it. The first frame it receives is a greeting; each later one is a
 request, answered by one reply.
 
@@ -77,6 +77,23 @@ class Program:
         """Take note of what holds for all calls: the entry's path, the seed, whether NaN may be returned, and how many bytes."""
         self.entry, self.seed = request["entry"], request["seed"]
         self.nonfinite, self.limit = request["nonfinite"], request["limit"]
+        if request["preload"]:
+            self.preload(request["preload"])
+
+    def preload(self, names: Sequence[str]) -> None:
+        """Import in a cold jail what a warm one has: neither a call's time nor what the seed decides may tell them apart."""
+        from importlib import import_module
+
+        places = sys.path[:]
+        # A file of the candidate's may have a package's name.
+        sys.path[:] = [place for place in places if place != self.folder]
+        for name in names:
+            try:
+                import_module(name)
+            except Exception:  # noqa: BLE001 - whoever needs it will be told
+                continue
+        prepare()
+        sys.path[:] = places
 
     def do_call(self, request: dict[str, Any]) -> Any:
         """Call a function of the candidate or of one of the modules beside it."""
@@ -115,6 +132,7 @@ class Program:
     def program(self) -> ModuleType:
         """Return the entry module, imported once, as ``program``: the name by which a harness knows it."""
         if self.loaded is None:
+            reseed(self.seed)  # all forks of one process would draw the same otherwise
             self.loaded = self.load()
             reseed(self.seed)
         return self.loaded

@@ -74,3 +74,33 @@ def test_a_new_warm_jail_that_cannot_be_had_does_not_cost_the_last_candidate_its
             assert warm.judge(CRASHES).status == "crash"
             assert "No space left" in warm.judge(FINE).error
         assert warm.judge(FINE).status == "ok"
+
+
+def test_what_is_preloaded_is_there_before_a_cold_jails_first_call_too(tmp_path: Path) -> None:
+    """Else a champion's cold review would be charged with imports that no warm jail counts, and might find it too slow."""
+    program = "import sys\ndef f():\n    return float('numpy' in sys.modules) + float(hasattr(sys, 'shadowed'))"
+    task = replace(toy(tmp_path, packages=("numpy",)), preload=("numpy", "nothing_of_this_name"))
+    with slot(replace(task, preload=("numpy",))) as warm:
+        assert [warm.judge(program, purpose).score for purpose in ("child", "cold")] == [1.0, 1.0]
+    with slot(task) as broken:
+        assert broken.judge(program, "cold").score == 1.0
+        shadow = {"initial.py": program, "numpy.py": "import sys\nsys.shadowed = True"}
+        assert score.judge(task, broken.script, Job("a", shadow, 7), broken.jails.cold).score == 1.0
+
+
+REPEATS = """
+import random
+import numpy
+first = random.random() + numpy.random.random()
+order = list({str(number) for number in range(9)})
+def f():
+    return first + random.random() + numpy.random.random() + sum(place * int(name) for place, name in enumerate(order))
+"""
+
+
+def test_a_seed_repeats_itself_in_every_jail(tmp_path: Path) -> None:
+    with slot(replace(toy(tmp_path, packages=("numpy",)), preload=("numpy",))) as warm:
+        scores = [warm.judge(REPEATS).score for _ in range(2)]
+        assert warm.judge(CRASHES).status == "crash"
+        scores += [warm.judge(REPEATS, purpose).score for purpose in ("child", "cold", "cold")]
+    assert len(set(scores)) == 1
