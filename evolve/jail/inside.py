@@ -274,10 +274,14 @@ def prepare(plan: Mapping[str, Any], runner: ModuleType) -> str:
     for name in plan["preload"]:
         try:
             __import__(name)
-        except Exception as error:  # noqa: BLE001 - whatever a package raises, the task's author must be told
-            return f"the module {name!r} of `preload` cannot be imported in a jail: {type(error).__name__}: {error}".replace(
-                "\n", " "
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a package raises, the task's author must be told
+            hint = (
+                "; name the distribution that it is from in `packages`"
+                if isinstance(error, ModuleNotFoundError)
+                else ""
             )
+            why = f"{type(error).__name__}: {error}{hint}".replace("\n", " ")
+            return f"the module {name!r} of `preload` cannot be imported in a jail: {why}"
     runner.prepare()
     gc.collect()
     gc.freeze()  # so that no collection in a candidate's process touches, and so copies, what was imported here

@@ -131,10 +131,17 @@ def test_modules_are_imported_once(level: Level) -> None:
 
 
 @WARM
-def test_a_module_that_cannot_be_imported_is_named(level: Level) -> None:
-    message = r"'numpy.nowhere' of `preload` cannot be imported.*No module named"
+@pytest.mark.parametrize(
+    ("module", "why"),
+    [
+        ("numpy.nowhere", "ModuleNotFoundError: No module named .* name the distribution .* in `packages`"),
+        ("numpy.f2py.__main__", "SystemExit: "),  # a command, which ends the process that imports it
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_named(level: Level, module: str, why: str) -> None:
+    message = rf"'{module}' of `preload` cannot be imported in a jail: {why}"
     with (
-        zygote(level, preload=("numpy.nowhere",), packages=("numpy",)) as warm,
+        zygote(level, preload=(module,), packages=("numpy",)) as warm,
         pytest.raises(IsolationError, match=message),
     ):
         warm.wait(time.monotonic() + 20)
