@@ -52,14 +52,6 @@ def lead(sign: float, contender: Sequence[float], incumbent: Sequence[float], le
     return Lead(middle, middle - reach, middle + reach, len(differences))
 
 
-def bound(sign: float, scores: Sequence[float], level: float = LEVEL) -> float:
-    """Return the mean score that a program has at least, with confidence ``level``: one-sided, in raw units, infinitely bad
-    after one seed. At most, where ``sign`` says that smaller is better.
-    """
-    middle, error = _summary(scores)
-    return middle - sign * _reach(error, level, len(scores))
-
-
 def hopeless(sign: float, own: Sequence[float], rival: Sequence[float], total: int) -> bool:
     """Whether a race can stop: on the seeds so far a candidate is clearly worse than its rival.
 

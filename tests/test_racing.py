@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.racing import CANDIDATES, RACING, contest, race
-from evolve.racing import ERROR, FEWEST, bound, hopeless, lead, projected, quantile
+from evolve.racing import ERROR, FEWEST, hopeless, lead, projected, quantile
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 modest = st.floats(-1e6, 1e6)
@@ -50,17 +50,8 @@ def test_a_lead_is_that_of_pairs_and_what_the_seeds_do_to_both_cancels() -> None
 def test_one_difference_says_nothing_and_none_cannot_be_asked() -> None:
     seen = lead(1.0, [3.0, 9.0], [1.0])
     assert (seen.mean, seen.low, seen.high, seen.n) == (2.0, -math.inf, math.inf, 1)
-    assert bound(1.0, [3.0], 0.95) == -math.inf
-    assert bound(-1.0, [3.0], 0.95) == math.inf
     with pytest.raises(ValueError, match="no score"):
         lead(1.0, [1.0], [])
-
-
-def test_the_bound_of_a_mean_lies_on_its_bad_side() -> None:
-    reach = quantile(0.9, 2) / math.sqrt(3)
-    assert bound(1.0, [1.0, 2.0, 3.0], 0.9) == pytest.approx(2.0 - reach)
-    assert bound(-1.0, [1.0, 2.0, 3.0], 0.9) == pytest.approx(2.0 + reach)
-    assert bound(1.0, [0.1] * 3, 0.9) == 0.1
 
 
 @given(signs, pairs)
@@ -78,7 +69,6 @@ def test_no_size_of_score_breaks_anything(sign: float, both: list[tuple[float, f
     seen = lead(sign, own, rival)
     assert math.isfinite(seen.mean)
     assert math.isfinite(projected(own, rival))
-    assert not math.isnan(bound(sign, own, 0.95))
     assert not (hopeless(sign, own, rival, total) and seen.mean > 0.0)
 
 
