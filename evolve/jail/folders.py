@@ -27,7 +27,7 @@ class Folders:
         self._top = Path(tempfile.mkdtemp(prefix="jail-", dir=home()))
         self.program = self._top / "program"
         self._scratch = self._top / "scratch"
-        self._filled: Mapping[str, str | bytes] = {}
+        self._filled: Mapping[str, str | bytes | None] = {}
         _folder(self.program)
 
     def fill(self, files: Mapping[str, str | bytes]) -> None:
@@ -43,7 +43,7 @@ class Folders:
         if self._filled.keys() - files.keys():  # what goes may be a folder where a file comes
             clearing.empty(os.fspath(self.program))
             changed = dict(files)
-        self._filled = {}
+        self._filled = dict.fromkeys(files)  # some of them may be there if this fails
         self._write(changed)
         self._filled = dict(files)
         if not self._outside:

@@ -208,6 +208,14 @@ def test_each_candidate_finds_its_own_files_alone(level: Level) -> None:
 
 
 @WARM
+def test_what_a_filling_that_failed_left_is_gone(level: Level) -> None:
+    with zygote(level) as warm:
+        with pytest.raises(OSError, match="too long"):
+            Guest(warm, {"left.py": "1", "n" * 300: "2"})
+        assert said(warm, "import os, sys; r = os.listdir(sys.argv[3])") == ["program.py"]
+
+
+@WARM
 @pytest.mark.parametrize(
     "end",
     [
