@@ -135,7 +135,7 @@ def test_modules_are_imported_once(level: Level) -> None:
     ("module", "why"),
     [
         ("numpy.nowhere", "ModuleNotFoundError: No module named .* name the distribution .* in `packages`"),
-        ("numpy.f2py.__main__", "SystemExit: "),  # a command, which ends the process that imports it
+        ("numpy.f2py.__main__", "SystemExit:"),  # a command, which ends the process that imports it
     ],
 )
 def test_a_module_that_cannot_be_imported_is_named(level: Level, module: str, why: str) -> None:
