@@ -191,7 +191,7 @@ class Champions:
         if abs(cold.score - warm.score) > SAME * max(abs(cold.score), abs(warm.score)):
             self._say(
                 f"{found.digest[:10]} scores {cold.score!r} in a cold process and {warm.score!r} in a fork of a warm one: "
-                "its score depends on chance, or on what was imported before it"
+                "its score depends on chance, and stages.repeats would tell it from merit, or on the state of its process"
             )
         return found
 

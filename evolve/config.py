@@ -217,7 +217,8 @@ def parse(
         if first["type"] == "extra_forbidden":
             raise error(f"{place}: {_unknown(model, path)}") from None
         got = "" if path[-1:] == ["key"] else redact(f" (got {first['input']!r})")
-        raise error(f"{place}: {'.'.join(path)}: {first['msg'].removeprefix('Value error, ')}{got}") from None
+        message = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
+        raise error(f"{place}: {'.'.join(path)}: {message}{got}") from None
 
 
 def _unknown(model: type[BaseModel], path: list[str]) -> str:

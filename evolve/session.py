@@ -27,6 +27,7 @@ from evolve.rebuild import earlier_runs, priors, rebuild
 from evolve.records import Program, Sources, Task
 from evolve.seams import Executor, Listener, Observer
 from evolve.secrets import load_environment
+from evolve.stages import environment
 
 DEFAULT_DB = "evolve.db"
 Make = Callable[[Task, Config, Confinement], Executor]
@@ -86,7 +87,8 @@ class Session:
         with ExitStack() as opening:
             opening.enter_context(self.archive.lock(self.info.name))
             if self._resumed is not None:
-                self.archive.resume_run(self.info.name, self.config.model_dump(mode="json"), self._resumed)
+                plain = self.config.model_dump(mode="json")
+                self.archive.resume_run(self.info.name, plain, self._resumed, environment(self.task))
             inline = self.config.executor == "inline" and self._make is make_executor
             self.confinement = INLINE if inline else choose(self.config.isolation)
             executor = self._make(self.task, self.config, self.confinement)
@@ -131,6 +133,7 @@ class Session:
         self.lost = rebuild(self.loop)
         if not self.archive.seeds(self.info.name):
             start(self.loop, [("seed", self.task.initial), *start_from])
+            self.loop.judging.review()  # a `validate` that fails is best known before the first evaluation is spent
         if not any(island.elites for island in self.loop.state.islands):
             raise ConfigError(f"run {self.info.name} has no program with a score to go on from; start a new one")
 
@@ -219,7 +222,7 @@ def created(
         drawn = seed if seed is not None else SystemRandom().getrandbits(31)
         earlier = archive.arm_history(loaded.digest) if resolved.bandit.priors else []
         settings = _settings(resolved, arms, earlier)
-        info = archive.create_run(name, loaded, drawn, resolved.model_dump(mode="json"), settings)
+        info = archive.create_run(name, loaded, drawn, resolved.model_dump(mode="json"), settings, environment(loaded))
         with Session(archive, info, loaded, resolved, arms, make=make) as session:
             session.begin(others)
             yield session

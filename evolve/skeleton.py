@@ -10,6 +10,9 @@ brief = """
 Fit f(x) = sin(3x) + x / 2 on [-2, 2]. `predict(xs)` gets a list of floats and returns as many predictions.
 """
 
+# packages = ["numpy"]    # what a candidate may import
+# preload = ["numpy"]     # of these, what is imported once per slot: candidates then start in milliseconds
+
 [score]
 direction = "minimize"
 unit = "mean squared error"
@@ -18,6 +21,9 @@ bounds = [0, inf]
 [limits]
 seconds = 10
 memory = "512 MiB"
+
+# [stages]
+# repeats = 5             # judge each candidate on seeds 0 to 4, given to evaluate(candidate, seed), where chance plays a part
 
 [[baselines]]
 name = "the line x / 2"

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import ast
 import math
+import platform
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
 from random import Random
 
-from evolve.archive import Archive
+from packaging.requirements import Requirement
+
+from evolve.archive import MIXED, Archive
 from evolve.flight import Flight
 from evolve.jail.levels import LEVELS
 from evolve.records import Evaluation, Job, Level, Sources, Task
@@ -30,9 +35,18 @@ def seeds(task: Task, first: int | None = None) -> tuple[int, ...]:
     return tuple(range(first or 0, (first or 0) + task.stages.repeats))
 
 
+def environment(task: Task) -> str:
+    """Return the versions that a score depends on beside the task's own files: Python's, and those of the task's packages."""
+    found = [f"python {platform.python_version()}"]
+    for name in sorted({Requirement(text).name for text in (*task.packages, *task.data)}):
+        with suppress(PackageNotFoundError):  # which the judge will say
+            found.append(f"{name} {version(name)}")
+    return ", ".join(found)
+
+
 def has_validate(task: Task) -> bool:
-    """Return whether a task's ``evaluate.py`` defines ``validate`` at its top level."""
-    return _function(task, "validate") is not None
+    """Return whether a task's ``evaluate.py`` has a ``validate``: defines, imports or assigns it, in whatever branch."""
+    return any(_binds(node, "validate") for node in _module(task))
 
 
 def seedless(task: Task) -> str:
@@ -51,18 +65,34 @@ def seedless(task: Task) -> str:
     )
 
 
-def _function(task: Task, name: str) -> ast.FunctionDef | None:
-    """Return a function that a task's ``evaluate.py`` defines at its top level. It is read, not run: it is the judge's.
-    Evaluators of other frameworks have no such functions, whatever they call theirs.
+def _module(task: Task) -> list[ast.stmt]:
+    """Return the statements of a task's ``evaluate.py``. It is read, not run: it is the judge's. Evaluators of other frameworks
+    have none of our functions, whatever they call theirs.
     """
     if task.foreign or not task.evaluator.is_file():
-        return None
+        return []
     try:
-        module = ast.parse(task.evaluator.read_bytes())
+        return ast.parse(task.evaluator.read_bytes()).body
     except (SyntaxError, ValueError):  # which the judge will say
-        return None
-    found = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == name]
+        return []
+
+
+def _function(task: Task, name: str) -> ast.FunctionDef | None:
+    """Return a function that a task's ``evaluate.py`` defines at its top level."""
+    found = [node for node in _module(task) if isinstance(node, ast.FunctionDef) and node.name == name]
     return found[-1] if found else None
+
+
+def _binds(node: ast.stmt, name: str) -> bool:
+    """Return whether a statement at the top level of a module gives it ``name``."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+        return node.name == name
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return any((alias.asname or alias.name) == name for alias in node.names)
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return any(isinstance(target, ast.Name) and target.id == name for target in targets)
+    return any(_binds(child, name) for child in ast.walk(node) if isinstance(child, ast.stmt) and child is not node)
 
 
 class Screen:
@@ -106,6 +136,9 @@ class Jobs:
         self._seed, *more = seeds(task)
         self._repeats = tuple(more)
         self._levels = () if level is None or task.resources.exclusive else _as_strong(level)
+        self._environment = archive.environment(run)
+        if self._environment == MIXED:
+            self._levels = ()
         self.screen = Screen(task.score.sign, task.stages.screen_keep)
 
     def recall(self) -> None:
@@ -142,7 +175,8 @@ class Jobs:
         if not self._levels:
             return None
         repeats = 1 + len(self._repeats)
-        found = self._archive.cached(digest, self._task.digest, self._seed, repeats, self._levels)
+        task, levels, environment = self._task.digest, self._levels, self._environment
+        found = self._archive.cached(digest, task, self._seed, repeats, levels, environment)
         return None if found is None else replace(found, cached=True, seconds=0.0, cpu_seconds=None)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evolve.api import Search, optimize, resume, run
-from evolve.archive import Archive
+from evolve.archive import MIXED, Archive
 from evolve.config import BudgetConfig, Config
 from evolve.executor import InlineExecutor
 from evolve.judge import Candidate
@@ -18,7 +18,7 @@ from evolve.rebuild import rebuild
 from evolve.records import Evaluation, Level, Repeat, Resources, Stages, Status, Task
 from evolve.replay import replay
 from evolve.session import start
-from evolve.stages import Jobs
+from evolve.stages import Jobs, environment
 from evolve.task import load
 from tests import archives
 
@@ -194,13 +194,24 @@ def test_what_was_cached_is_no_source_itself(archive: Archive) -> None:
     assert known(archive, kept(archive, Evaluation("ok", 1.0, cached=True))) is None
 
 
+def test_other_versions_are_another_matter(archive: Archive) -> None:
+    digest = kept(archive, Evaluation("ok", 2.0))
+    run = archive.create_run("another", archives.task(), 5, {}, environment="python 3.99").name
+    assert known(archive, digest) is None
+    archive.resume_run(run, {}, environment="python 3.100")
+    assert archive.environment(run) == MIXED
+    assert known(archive, digest) is None
+    assert environment(archives.task()).startswith("python 3.")
+
+
 def test_the_lookup_uses_its_index(archive: Archive) -> None:
     digest = kept(archive, Evaluation("ok", 2.0))
     statements: list[str] = []
     archive._connection.set_trace_callback(statements.append)
     known(archive, digest)
     archive._connection.set_trace_callback(None)
-    plan = [row[3] for row in archive._all(f"EXPLAIN QUERY PLAN {statements[0]}")]
+    lookup = next(text for text in statements if "evaluations" in text)
+    plan = [row[3] for row in archive._all(f"EXPLAIN QUERY PLAN {lookup}")]
     assert "SEARCH e USING INDEX evaluations_cache (digest=? AND task_digest=? AND seed=?)" in plan
     assert [step for step in plan if step.startswith("SCAN") and "json_each" not in step] == []
 
@@ -211,7 +222,8 @@ def test_a_seed_program_that_another_run_judged_is_not_judged_again(folder: Path
     (folder / "evaluate.py").write_text("raise SystemExit('not called')\n")
     with Archive(db) as archive:
         config = Config(executor="inline")
-        name = archive.create_run(None, task, 0, config.model_dump(mode="json")).name
+        same = environment(task)
+        name = archive.create_run(None, task, 0, config.model_dump(mode="json"), environment=same).name
         executor = InlineExecutor(task)
         loop = Loop(task, archive, name, config, executor, seed=0, level="none")
         start(loop, [("seed", task.initial)])

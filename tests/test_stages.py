@@ -140,6 +140,10 @@ def test_a_validate_is_found_without_running_the_script(task: Task, tmp_path: Pa
         "def evaluate(c): ...\ndef validate(c): ...\n": True,
         "def evaluate(c): ...\nclass A:\n    def validate(self): ...\n": False,
         "raise SystemExit\ndef validate(c): ...\n": True,
+        "try:\n    from held_out import validate\nexcept ImportError:\n    pass\n": True,
+        "if True:\n    def validate(c): ...\n": True,
+        "validate = lambda c: 1.0\n": True,
+        "def f():\n    validate = 1\n": False,
         "def validate(:\n": False,
         "\0": False,
     }

@@ -2,6 +2,9 @@
 
 ALTER TABLE runs ADD COLUMN repeats INTEGER NOT NULL DEFAULT 1; -- seeds on which a candidate is judged
 
+-- Versions of Python and of the task's packages; 'mixed' where a resume found others. Evaluations are used again in the same one alone.
+ALTER TABLE runs ADD COLUMN environment TEXT NOT NULL DEFAULT '';
+
 ALTER TABLE evaluations ADD COLUMN stage TEXT NOT NULL DEFAULT 'evaluate'
     CHECK (stage IN ('screen', 'evaluate', 'validate')); -- how far it came
 ALTER TABLE evaluations ADD COLUMN screen REAL; -- what `screen` gave

@@ -10,7 +10,7 @@ lock.py        keeps a run to one process;  export.py  copies runs out
 
 from evolve.archive.archive import Archive
 from evolve.archive.replies import request_hash
-from evolve.archive.reviews import Champion, Screening
+from evolve.archive.reviews import MIXED, Champion, Screening
 from evolve.archive.rows import ArmHistory, RunInfo, Sitting
 
-__all__ = ["Archive", "ArmHistory", "Champion", "RunInfo", "Screening", "Sitting", "request_hash"]
+__all__ = ["MIXED", "Archive", "ArmHistory", "Champion", "RunInfo", "Screening", "Sitting", "request_hash"]

@@ -14,6 +14,7 @@ from evolve.archive.background import Backgrounds
 from evolve.archive.lock import locked
 from evolve.archive.questions import Questions
 from evolve.archive.replies import Replies
+from evolve.archive.reviews import MIXED
 from evolve.archive.rows import (
     ArmState,
     Purpose,
@@ -53,7 +54,13 @@ class Archive(Questions, Backgrounds, Replies):
     """
 
     def create_run(
-        self, name: str | None, task: Task, seed: int, config: Mapping[str, Any], arms: Settings | None = None
+        self,
+        name: str | None,
+        task: Task,
+        seed: int,
+        config: Mapping[str, Any],
+        arms: Settings | None = None,
+        environment: str = "",
     ) -> RunInfo:
         """Begin a run.
 
@@ -63,6 +70,7 @@ class Archive(Questions, Backgrounds, Replies):
             seed: of all its random choices.
             config: resolved settings, plain JSON values without secrets.
             arms: what it may choose from.
+            environment: what versions it runs with.
 
         Raises:
             ArchiveError: if the name is taken or cannot be a name.
@@ -83,6 +91,7 @@ class Archive(Questions, Backgrounds, Replies):
                 seed=seed,
                 config=canonical(dict(config)),
                 version=__version__,
+                environment=environment,
                 created=time.time(),
             )
             for objective, wanted in (objectives | {"score": direction}).items():
@@ -91,14 +100,18 @@ class Archive(Questions, Backgrounds, Replies):
             self._sit(name, config)
             return self.run(name)
 
-    def resume_run(self, run: str, config: Mapping[str, Any], arms: Settings | None = None) -> None:
-        """Set a run going again, with a new config and perhaps more arms.
+    def resume_run(
+        self, run: str, config: Mapping[str, Any], arms: Settings | None = None, environment: str = ""
+    ) -> None:
+        """Set a run going again, with a new config and perhaps more arms, and other versions than before.
 
         Raises:
             ArchiveError: if there is no such run.
         """
         with self.transaction():
             self._update_run(run, state="running", reason="", finished=None, config=canonical(dict(config)))
+            if self.environment(run) != environment:
+                self._update_run(run, environment=MIXED)
             self._store_arms(run, arms)
             self._sit(run, config)
 

@@ -35,12 +35,14 @@ AND NOT EXISTS (SELECT 1 FROM champions AS c WHERE c.run = p.run AND c.digest = 
 ORDER BY p.score {{order}}, p.number LIMIT :n
 """
 CACHED = f"""
-SELECT e.id, {EVALUATION} FROM evaluations AS e
-WHERE e.digest = ? AND e.task_digest = ? AND e.seed = ? AND e.cached = 0 AND e.stage = 'evaluate'
+SELECT e.id, {EVALUATION} FROM evaluations AS e JOIN runs AS r ON r.name = e.run
+WHERE e.digest = ? AND e.task_digest = ? AND e.seed = ? AND r.environment = ? AND e.cached = 0 AND e.stage = 'evaluate'
 AND e.status IN ('ok', 'invalid', 'crash', 'protocol') AND max(json_array_length(e.repeats), 1) = ?
 AND e.isolation IN (SELECT value FROM json_each(?))
 ORDER BY e.id LIMIT 1
 """
+MIXED = "mixed"
+"""The environment of a run that was resumed with other versions than it began with."""
 OWN = f"""
 SELECT e.id, {EVALUATION} FROM evaluations AS e WHERE e.run = ? AND e.attempt = ? AND e.digest = ? ORDER BY e.point LIMIT 1
 """
@@ -209,13 +211,18 @@ class Reviews(Database):
             raise ValueError(f"attempt {number} of run {run!r} has no evaluation of {digest!r}")
         return to_evaluation(row[1:])
 
+    def environment(self, run: str) -> str:
+        """Return what versions a run was made with, `MIXED` if it was resumed with others; nothing where nobody said."""
+        row = self._one("SELECT environment FROM runs WHERE name = ?", (run,))
+        return "" if row is None else str(row[0])
+
     def cached(
-        self, digest: str, task_digest: str, seed: int, repeats: int, levels: tuple[Level, ...]
+        self, digest: str, task_digest: str, seed: int, repeats: int, levels: tuple[Level, ...], environment: str
     ) -> Evaluation | None:
-        """Return the first evaluation in any run of this program by the same task, on the same seeds, in one of the given
-        levels of isolation. What depends on the machine, such as a timeout, is left out.
+        """Return the first evaluation in any run of this program by the same task, on the same seeds, with the same versions, in
+        one of the given levels of isolation. What depends on the machine, such as a timeout, is left out.
         """
-        row = self._one(CACHED, (digest, task_digest, seed, repeats, _names(levels)))
+        row = self._one(CACHED, (digest, task_digest, seed, environment, repeats, _names(levels)))
         if row is None:
             return None
         kept = self._all("SELECT name, mime, data FROM artifacts WHERE evaluation = ? ORDER BY id", (row[0],))

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @as_json_option
 def check(task: str, program: Path | None, seed: int, isolation: str, artifacts: Path | None, models: tuple[str, ...],
           evaluations: int, as_json: bool) -> None:  # fmt: skip
-    """Judge TASK's seed program, or a program of yours, as a run would; exit with 1 if it has no score."""
+    """Judge TASK's seed program, or a program of yours, as a run would; exit with 1 unless it has a score, also by `validate`."""
     from evolve import foreign
     from evolve import task as loader
     from evolve.errors import EvolveError
@@ -78,7 +78,7 @@ def check(task: str, program: Path | None, seed: int, isolation: str, artifacts:
     else:
         lines = [_sheet(seen, held_out, loaded), *(about.lines() if about else ())]
         click.echo("\n".join([*lines, *(estimate.line(evaluations) for estimate in estimates)]))
-    sys.exit(0 if seen.status == "ok" else 1)
+    sys.exit(0 if {one.status for one in (seen, held_out) if one is not None} == {"ok"} else 1)
 
 
 def _plain(seen: Evaluation) -> dict[str, Any]:

@@ -69,9 +69,9 @@ class Holdings:
             self._leases = Leases(probe, where.locks, say=say, deadline=DEADLINE)
             found = self._leases.devices
             if len(found) < resources.gpus:
-                names = ", ".join(f"{device.name} {device.uuid}" for device in found) or "none"
+                names = ", ".join(f"{device.name} {device.uuid}" for device in found) or "no GPU"
                 raise ConfigError(
-                    f"the task needs {resources.gpus} GPUs for an evaluation; found ({probe.how}): {names}"
+                    f"the task needs {resources.gpus} GPUs for an evaluation, and {names} was found ({probe.how})"
                 )
             nodes(found, self._devices)  # an error now rather than in every jail
 
@@ -207,7 +207,7 @@ class Processors:
         turn = os.getpid() % max(1, len(taken))  # so that runs without a processor of their own spread out
         order = free + taken[turn:] + taken[:turn]
         if slots * each > len(here):
-            say(f"{slots} slots of {each} processors share {len(here)}: evaluations slow each other")
+            say(f"{slots * each} processors are wanted for {slots} slots, of {len(here)}: evaluations slow each other")
         self.sets = [
             tuple(sorted({order[(slot * each + n) % len(order)] for n in range(each)})) for slot in range(slots)
         ]

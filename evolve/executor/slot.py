@@ -29,6 +29,8 @@ IMPORT = 300.0
 """Seconds that importing evaluate.py, with the data and libraries it loads, may take."""
 LEAVE = 1.0
 """Seconds that a judge is given to close its jail before it is killed."""
+STUCK = 10.0
+"""Seconds after which a judge that was killed is no longer waited for."""
 THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -200,8 +202,11 @@ class Slot:
                 pass
         with suppress(ProcessLookupError, PermissionError):  # where only the dead leader is left
             os.killpg(judge.pid, signal.SIGKILL)  # its pid is still its own: it has not been waited for
-        code = judge.wait()
         self._judge = self._channel = None
+        try:
+            code = judge.wait(STUCK)
+        except subprocess.TimeoutExpired:
+            return "no end at all: it is stuck in the kernel"
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
     def close(self) -> None:

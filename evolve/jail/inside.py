@@ -22,7 +22,7 @@ from evolve.jail import clearing, confine, measure
 TYPE_CHECKING = False  # what `typing` has; importing it would cost every jail 3 ms
 if TYPE_CHECKING:
     import _socket
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from types import ModuleType
     from typing import Any
 
@@ -31,9 +31,6 @@ TICK = 0.02
 
 PATIENCE = 8.0
 """Seconds that killing may take before the zygote gives up, which only a process stuck in the kernel can cause."""
-
-APART = 5.0
-"""Seconds that something done apart may take."""
 
 SETTLE = 0.1
 """Seconds that the kernel may take to give back the memory of files that the dead held open."""
@@ -125,7 +122,7 @@ class Visit:
             measure.kill(-1)
             return True
 
-        apart(end_user)
+        measure.apart(end_user)
 
     def tell(self, text: str) -> None:
         """Write a line to the judge; without a judge there is nothing left to do but to go."""
@@ -133,28 +130,6 @@ class Visit:
             os.write(self.status, text.encode() + b"\n")
         except BrokenPipeError:
             os._exit(1)
-
-
-def apart(act: Callable[[], bool]) -> bool:
-    """Do something in a process of its own and return what it returned, False if it failed or takes too long.
-
-    What it reads is gone with it. In this process it would stay in freed memory, which the next candidate inherits.
-    """
-    child = os.fork()
-    if not child:
-        done = False
-        try:
-            done = act()
-        finally:
-            os._exit(not done)
-    end = time.monotonic() + APART
-    while not (found := os.waitpid(child, os.WNOHANG))[0]:
-        if time.monotonic() > end:  # stopped, perhaps: some kernels let a candidate signal all processes of its user
-            measure.kill(child)
-            os.waitpid(child, 0)
-            return False
-        time.sleep(0.0002)
-    return found[1] == 0
 
 
 class Ground:
@@ -180,7 +155,7 @@ class Ground:
         if self._state() == self.before:  # every file and folder there would take an inode
             return True
         try:
-            if not apart(self._clear):
+            if not measure.apart(self._clear):
                 return False
         except OSError:
             return False
@@ -251,7 +226,7 @@ def keep(plan: Mapping[str, Any], visit: Visit, control: int, bell: int, ground:
     visit.tree.sample()
     gone = visit.kill()
     # Only after a peaceful end is it worth to look whether nothing is left: any other one is reason enough for a new jail.
-    clean = why == "asked" and gone and not visit.tree.named and ground.restore()
+    clean = why == "asked" and gone and ground.restore()
     confine.look_as(plan, 0)
     ground.age()
     code = visit.ended if visit.ended is not None else 0

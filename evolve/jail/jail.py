@@ -50,6 +50,7 @@ class Jail:
         self._control: int | None = None
         self._end: JailEnded | None = None
         self._usage: Usage | None = None
+        self._killed = False
 
     @property
     def clean(self) -> bool:
@@ -123,6 +124,8 @@ class Jail:
         self._kill()
         if self._channel.ready is None:
             raise IsolationError(f"the jail did not start: {self._last_words()}")
+        if not (self._end or self._killed or self._channel.ended or self._out_of_memory()) and self._sealed:
+            raise IsolationError("the jail was killed from outside, which no candidate can do")
         self._end = self._end or self._diagnose(self._channel.ended)
         raise self._end
 
@@ -156,6 +159,11 @@ class Jail:
             return JailEnded("memory", f"killed by {name} near {limits.memory} bytes of memory")
         return JailEnded("crash", f"killed by {name}")
 
+    @property
+    def _sealed(self) -> bool:
+        """Whether the zygote is out of the candidate's reach by its namespace alone."""
+        return self._zygote.confinement.level == "namespaces"
+
     def _out_of_memory(self) -> bool:
         return self._zygote.group is not None and self._zygote.group.out_of_memory()
 
@@ -175,6 +183,7 @@ class Jail:
 
     def kill(self) -> None:
         """End it at once, its zygote too; for another thread than the one that waits for it, which is told `JailEnded`."""
+        self._killed = True
         self._zygote.kill()
 
     def close(self) -> Usage:

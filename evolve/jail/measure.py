@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 TYPE_CHECKING = False  # what `typing` has; importing it would cost every jail 3 ms
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
 _SIGKILL = 9
@@ -26,6 +27,9 @@ INODE = 1024
 
 _MEMORY = b"\nRssAnon:"
 """In the status of a thread that has not ended."""
+
+APART = 5.0
+"""Seconds that something done apart may take."""
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -79,12 +83,34 @@ def fields(text: bytes, names: Mapping[bytes, int]) -> list[int]:
     return found
 
 
+def apart(act: Callable[[], bool]) -> bool:
+    """Do something in a process of its own and return what it returned, False if it failed or takes too long.
+
+    What it reads is gone with it. In this process it would stay in freed memory, which the next candidate inherits.
+    """
+    child = os.fork()
+    if not child:
+        done = False
+        try:
+            done = act()
+        finally:
+            os._exit(not done)
+    end = time.monotonic() + APART
+    while not (found := os.waitpid(child, os.WNOHANG))[0]:
+        if time.monotonic() > end:  # stopped, perhaps: some kernels let a candidate signal all processes of its user
+            kill(child)
+            os.waitpid(child, 0)
+            return False
+        time.sleep(0.0002)
+    return found[1] == 0
+
+
 class Tree:
     """All processes of a jail, the zygote's own left out.
 
     ``plan`` gives ``memory`` and ``scratch`` in bytes, ``processes`` (threads count), ``cpu_seconds``, ``tmpfs``: the memory file
     systems to count, and ``folder``: a scratch folder of the host's to measure, or None. ``cpu`` is what the dead children of
-    the zygote used, with all that they had waited for. ``named`` is set when names of the candidate's own files were read.
+    the zygote used, with all that they had waited for.
     """
 
     _STATUS = {  # noqa: RUF012 - the module is sent without typing
@@ -98,7 +124,6 @@ class Tree:
         self.peak = 0
         self.cpu = 0.0
         self.looks = 0
-        self.named = False
 
     def pids(self) -> list[int]:
         """Return the processes: all that /proc shows in a PID namespace, else the zygote's descendants."""
@@ -179,9 +204,18 @@ class Tree:
         self.looks += 1
         if self.looks % 5 == 0 and self.cpu + self._running() > self.plan["cpu_seconds"] + CPU_MARGIN:
             return "cpu"
-        if self.plan["folder"] and self.looks % 5 == 0 and self._folder() > self.plan["scratch"]:
+        if self.plan["folder"] and self.looks % 5 == 0 and not self._fits():
             return "scratch"
         return ""
+
+    def _fits(self) -> bool:
+        """Return whether the scratch folder holds no more than it may; names are read apart where another candidate follows."""
+        pids = self.pids()
+
+        def look() -> bool:
+            return self._folder(pids) <= int(self.plan["scratch"])
+
+        return apart(look) if self.plan["warm"] else look()
 
     def _running(self) -> float:
         """Return the CPU seconds of the living processes, and of those that they have waited for."""
@@ -191,7 +225,7 @@ class Tree:
             ticks += sum(map(int, words[11:15]))  # utime, stime, cutime, cstime
         return ticks / TICKS
 
-    def _folder(self) -> int:
+    def _folder(self, pids: list[int]) -> int:
         """Return the bytes in the scratch folder and in files that were removed from it but are held open.
 
         It is more than it may hold if it has too many entries, or hides some: in folders that are closed to us or too deep to be
@@ -205,7 +239,6 @@ class Tree:
                 with os.scandir(queue.pop()) as found:
                     for entry in found:
                         entries += 1
-                        self.named = True
                         if entries > FILES:
                             return over
                         if entry.is_dir(follow_symlinks=False):
@@ -216,16 +249,17 @@ class Tree:
                 continue
             except OSError:
                 return over
-        nameless = self._nameless(os.stat(top).st_dev)
+        nameless = self._nameless(pids, os.stat(top).st_dev)
         return over if nameless is None else size + nameless
 
-    def _nameless(self, device: int) -> int | None:
+    @staticmethod
+    def _nameless(pids: list[int], device: int) -> int | None:
         """Return the bytes of files on ``device`` that have no name but are open, or None if one is hidden: mapped without being
         open, or held by a process that nobody may look into, which none is but by its own doing.
         """
         opened: dict[int, int] = {}
         mapped: set[int] = set()
-        for pid in self.pids():
+        for pid in pids:
             for task in _listed(f"/proc/{pid}/task"):  # each of which may have files of its own, the first be dead
                 place = f"/proc/{pid}/task/{task}"
                 try:
@@ -238,7 +272,6 @@ class Tree:
                     continue
                 opened |= _unnamed((f"{place}/fd/{descriptor}" for descriptor in descriptors), device)
                 mapped |= _mapped(place, device)
-        self.named |= bool(mapped)
         return None if mapped - opened.keys() else sum(opened.values())
 
 

@@ -8,12 +8,13 @@ import select
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from evolve.errors import IsolationError
 from evolve.jail import bubblewrap, cgroup, landlock, launch
@@ -77,7 +78,7 @@ class Zygote:
         self._process: subprocess.Popen[bytes] | None = None
         self._link: socket.socket | None = None
         self._first = -1
-        self._words = -1
+        self._words: IO[bytes] | None = None
         self._said = b""
         self._ready = False
         self._open = threading.Lock()  # `kill` may be another thread's
@@ -94,8 +95,7 @@ class Zygote:
         self._resources.callback(self._folders.close)
         places = self._folders.places(self._visible)
         self._link, theirs = socket.socketpair()
-        self._words, words = os.pipe()
-        os.set_blocking(self._words, False)
+        self._words = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - open until `close`; no pipe, which imports could fill
         fds = [theirs.fileno()]
         command = launch.command(view(), theirs.fileno())
         if level == "namespaces":
@@ -108,8 +108,8 @@ class Zygote:
                 env=launch.environ(view(), places.scratch, self._inside),
                 cwd="/",
                 stdin=subprocess.DEVNULL,
-                stdout=words,
-                stderr=words,
+                stdout=self._words,
+                stderr=self._words,
                 pass_fds=fds,
                 start_new_session=True,
             )
@@ -117,7 +117,7 @@ class Zygote:
             raise IsolationError(f"{command[0]} cannot be started: {error}") from error
         finally:
             theirs.close()
-            for descriptor in (words, *fds[1:]):
+            for descriptor in fds[1:]:
                 os.close(descriptor)
         process = _child(told) if level == "namespaces" else self._process.pid
         if process and level == "namespaces":
@@ -224,11 +224,11 @@ class Zygote:
 
     def last_words(self) -> str:
         """Return the last line that the zygote printed, or how it ended."""
-        with suppress(BlockingIOError):
-            lines = os.read(self._words, _WORDS).decode(errors="replace").strip().splitlines()
-            if lines:
-                return lines[-1]
-        return "not a word from it"
+        text = b""
+        if self._words is not None:
+            size = os.fstat(self._words.fileno()).st_size
+            text = os.pread(self._words.fileno(), _WORDS, max(0, size - _WORDS))
+        return (text.decode(errors="replace").strip().splitlines() or ["not a word from it"])[-1]
 
     def kill(self) -> None:
         """End it at once, and with it, in a jail with a process namespace, all that is in there."""
@@ -253,10 +253,12 @@ class Zygote:
                     self._process.wait(_LEAVE)
         self.kill()
         with self._open:
-            for descriptor in (self._words, self._first):
-                if descriptor >= 0:
-                    os.close(descriptor)
-            self._words = self._first = -1
+            if self._first >= 0:
+                os.close(self._first)
+            self._first = -1
+        if self._words is not None:
+            self._words.close()
+            self._words = None
         self._resources.close()
 
 

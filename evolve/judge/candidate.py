@@ -256,7 +256,7 @@ class Candidate:
 
         Raises:
             CandidateFailed: if a call of the candidate gave no result.
-            TaskError: if one of the reference gave none.
+            TaskError: if one of the reference gave none, or there is no harness.
             ValueError: if ``warmup`` equals ``args``, or for too few repeats.
             WireError: if an argument is not plain data.
         """
@@ -265,6 +265,10 @@ class Candidate:
         if warmup is not None and wire.encode(list(warmup), nonfinite=True) == plain:
             raise ValueError(
                 f"the warm-up of {target} has the timed arguments: all of the work could be done there, untimed"
+            )
+        if against.startswith("harness:") and self._task.harness is None:
+            raise TaskError(
+                f"the reference {against} is to be in harness.py beside evaluate.py, and there is no such file"
             )
         seconds = self._limits.call_seconds if timeout is None else timeout
         return interleaved(

@@ -166,13 +166,13 @@ def _verdict(task: Task, script: Script, step: Step, candidate: Candidate, seed:
 
 
 def described(error: BaseException) -> str:
-    """Return an exception of evaluate.py with its traceback, without this package's frames; what a user can mend, as text."""
+    """Return an exception of evaluate.py with its traceback, without the frames that led there; what a user can mend, as text."""
     if isinstance(error, EvolveError):
         return str(error)
     here = os.path.dirname(__file__)
     trace = traceback.TracebackException.from_exception(error)
     trace.stack = traceback.StackSummary.from_list(
-        [frame for frame in trace.stack if not frame.filename.startswith(here)]
+        [frame for frame in trace.stack if not frame.filename.startswith((here, "<frozen importlib"))]
     )
     return "".join(trace.format()).strip()
 

@@ -118,7 +118,7 @@ def test_a_slot_has_the_same_device_again(bench: Bench) -> None:
 def test_as_many_slots_as_the_devices_serve(bench: Bench) -> None:
     assert bench.executor(bench.task(CALL, GPU), slots=8).slots == 2
     assert bench.executor(bench.task(CALL, Resources(gpus=2)), slots=8).slots == 1
-    with pytest.raises(ConfigError, match=r"needs 3 GPUs .*found \(a fake\): Fake GPU GPU-0, Fake GPU GPU-1"):
+    with pytest.raises(ConfigError, match=r"needs 3 GPUs .*Fake GPU GPU-0, Fake GPU GPU-1 was found \(a fake\)"):
         bench.executor(bench.task(CALL, Resources(gpus=3)))
     (bench.machine.devices / "nvidia1").unlink()
     with pytest.raises(ConfigError, match="nvidia1"):
@@ -393,7 +393,7 @@ def test_more_slots_than_processors_share_them_and_say_so(bench: Bench, monkeypa
     each = len(HERE) + 1
     (seen,) = settle(bench.executor(bench.task(CPUS, Resources(cpus=each)), slots=1), FINE)
     assert seen.feedback == " ".join(map(str, HERE))
-    assert said == [f"1 slots of {each} processors share {len(HERE)}: evaluations slow each other"]
+    assert said == [f"{each} processors are wanted for 1 slots, of {len(HERE)}: evaluations slow each other"]
 
 
 # ------------------------------------------------------------------ exclusive

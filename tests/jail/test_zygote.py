@@ -359,3 +359,21 @@ def test_a_warm_jail_does_not_fill_up(level: Level) -> None:
         for _ in range(30):
             assert said(warm, spend) == 1
         assert used() < before + (4 << 20)
+
+
+@pytest.mark.skipif("namespaces" not in ISOLATED, reason="needs namespaces")
+def test_a_jail_killed_from_outside_in_a_call_is_no_fault_of_the_candidate() -> None:
+    with zygote("namespaces") as warm:
+        guest = Guest(warm)
+        killer = threading.Timer(0.2, warm.kill)
+        killer.start()
+        with pytest.raises(IsolationError, match="killed from outside"):
+            guest.run("import time; time.sleep(9)")
+        killer.join()
+
+
+@WARM
+def test_files_in_scratch_cost_no_jail(level: Level) -> None:
+    with zygote(level) as warm:  # what of their names the next candidate can find is for `legacy_memory` of the attacks
+        said(warm, "import time\nopen('name', 'w').write('x')\ntime.sleep(0.4)\nr = 1")
+        assert said(warm, "import os; r = os.listdir('.')") == said(warm, "import os; r = os.listdir('.')")

@@ -297,3 +297,10 @@ def test_the_interval_holds_the_median_and_is_symmetric(values: list[float]) -> 
     ordered = sorted(values)
     assert low <= ordered[(len(values) - 1) // 2] <= ordered[len(values) // 2] <= high
     assert interval([-value for value in values]) == (-high, -low)
+
+
+def test_a_task_without_a_harness_is_told_where_to_put_it() -> None:
+    task = archives.task()
+    candidate = Candidate(task, {task.entry: ""}, 0, lambda sources: Here(task, sources))
+    with pytest.raises(TaskError, match=r"harness\.py beside evaluate\.py"):
+        candidate.time("solve", 1)
