@@ -64,6 +64,9 @@ def keep(plan: Mapping[str, Any]) -> None:
         return
     _prctl(_PR_SET_PDEATHSIG, _SIGKILL, "parent death signal")
     _prctl(_PR_SET_CHILD_SUBREAPER, 1, "subreaper")
+    capability = 0
+    while plan["uid"] is not None and LIBC.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0) == 0:
+        capability += 1  # no program that a candidate starts gets any; the zygote's own stay, as it starts none
     close(plan, True)
 
 
@@ -154,9 +157,6 @@ def _become(uid: int, gid: int, keep_read: bool) -> None:
     """Give up root for good; with ``keep_read`` all but the right to read past mode bits, which Landlock then bounds."""
     if keep_read:
         _prctl(_PR_SET_KEEPCAPS, 1, "keep capabilities")
-    capability = 0
-    while LIBC.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0) == 0 and capability < 63:
-        capability += 1
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)

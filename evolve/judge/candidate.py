@@ -32,8 +32,6 @@ FAILURES: Mapping[str, Status] = {status: status for status in ("crash", "timeou
 
 HARNESS = "foreign_harness.py"
 """What a jail loads in place of a foreign task's entry: `evolve.foreign.harness`; the evaluator loads the program itself."""
-GREETING = b"hello"
-"""What the runner is sent first, to see that it is there."""
 
 
 class Invalid(Exception):  # noqa: N818 - a verdict, not an error
@@ -116,8 +114,6 @@ class Process:
             "preload": list(self._task.preload),
         }
         try:
-            if self._channel.exchange(GREETING, deadline) != b"ready":
-                raise JailEnded("protocol", "no greeting")
             self.exchange(begin, deadline)
         except JailEnded as ended:  # none of the candidate's code has run yet
             raise IsolationError(f"the jail did not start: {ended.status}, {ended.detail}") from ended

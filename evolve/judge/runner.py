@@ -2,8 +2,8 @@
 
 Its ``main`` is called with [name, IN_FD, OUT_FD, PROGRAM_DIR, SCRATCH_DIR, SITE_DIR...] in an interpreter started with
 ``-P -s -S``, where neither evolve nor any package is importable but those of the site folders, so this file needs the standard
-library alone, and ``wire.py``, which was executed before it. The first frame it receives is a greeting; each later one is a
-request, answered by one reply.
+library alone, and ``wire.py``, which was executed before it. Each frame that it receives is a request, answered by one reply; the
+first one says what holds for all others.
 
 Nothing here is trusted: the candidate shares this process and may do with it what it likes. What keeps the score honest
 is that the judge believes no more of a reply than `evolve.judge.wire.decode` lets through.
@@ -325,13 +325,11 @@ def main(argv: list[str]) -> None:
     memory = os.environ.pop(GPU_MEMORY, "")
     if memory:
         limiter.limit_devices(int(memory))
-    receive(source)
     sys.dont_write_bytecode = True
     sys.path[:0] = [folder]
     sys.path += [site for site in sites if site not in sys.path]
     sys.argv = ["program"]
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     program = Program(wire, folder, scratch)
-    send(sink, b"ready")
     while (frame := receive(source)) is not None:
         send(sink, program.answer(frame))
