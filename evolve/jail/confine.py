@@ -23,6 +23,9 @@ _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 36, 38
 _SECCOMP_MODE_FILTER = 2
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, _CAPABILITY_VERSION_3 = 1, 2, 0x20080522
+_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 47, 2
+_READING = (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE)
+"""Either lets a process read past mode bits; the first, which does no more, where it is at hand."""
 _SIGKILL = 9
 
 DESCRIPTORS = 5
@@ -64,9 +67,10 @@ def keep(plan: Mapping[str, Any]) -> None:
         return
     _prctl(_PR_SET_PDEATHSIG, _SIGKILL, "parent death signal")
     _prctl(_PR_SET_CHILD_SUBREAPER, 1, "subreaper")
-    capability = 0
-    while plan["uid"] is not None and LIBC.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0) == 0:
-        capability += 1  # no program that a candidate starts gets any; the zygote's own stay, as it starts none
+    for capability in range(64) if plan["uid"] is not None else ():
+        # No program that a candidate starts gets any but what it may keep; the zygote's own stay, as it starts none.
+        if not (plan["keep_read"] and capability in _READING):
+            LIBC.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0)
     close(plan, True)
 
 
@@ -160,14 +164,19 @@ def _become(uid: int, gid: int, keep_read: bool) -> None:
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
-    if keep_read and not any(_set_capabilities(1 << number) for number in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE)):
+    if keep_read and not any(map(_keep_capability, _READING)):
         raise OSError("the interpreter's folder is closed to other users, and no capability to read it is at hand")
 
 
-def _set_capabilities(mask: int) -> bool:
+def _keep_capability(number: int) -> bool:
+    """Keep one capability and no other, for programs that this process starts as well; return whether that was possible."""
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
-    data = struct.pack("=6I", mask, mask, 0, 0, 0, 0)
-    return bool(LIBC.capset(header, data) == 0)
+    data = struct.pack("=6I", *[1 << number] * 3, 0, 0, 0)
+    if LIBC.capset(header, data) != 0:
+        return False
+    zero = ctypes.c_ulong(0)
+    raised = LIBC.prctl(_PR_CAP_AMBIENT, ctypes.c_ulong(_PR_CAP_AMBIENT_RAISE), ctypes.c_ulong(number), zero, zero)
+    return bool(raised == 0)
 
 
 def _prefer_as_victim() -> None:

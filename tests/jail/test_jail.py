@@ -345,3 +345,16 @@ def test_a_cold_jail_is_cheap() -> None:
             inmate.run("r = 1")
         best = min(best, time.perf_counter() - start)
     assert best < 0.2  # 0.022 s on a quiet machine; bench/ has the figures
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user's folders are its own")
+def test_programs_that_a_candidate_starts_read_what_it_reads(isolated: Level) -> None:
+    start = (
+        "import subprocess, sys\n"
+        "code = 'import os, sys; print(os.path.realpath(sys.prefix), bool(open(os.__file__).read(1)))'\n"
+        "done = subprocess.run([sys.executable, '-s', '-S', '-c', code], capture_output=True, text=True)\n"
+        "r = done.stdout.split(), os.path.realpath(sys.prefix)"
+    )
+    with opened(isolated) as inmate:
+        (prefix, readable), own = inmate.run("import os\n" + start)
+        assert (prefix, readable) == (own, "True")  # not the system's, which may be another Python
