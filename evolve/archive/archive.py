@@ -25,7 +25,7 @@ from evolve.archive.rows import (
     content,
     dump_given,
     dump_metrics,
-    dump_repeats,
+    from_evaluation,
 )
 from evolve.errors import ArchiveError
 from evolve.records import Attempt, Draft, Evaluation, Program, Proposal, Sources, Task
@@ -315,27 +315,14 @@ class Archive(Questions, Backgrounds, Replies):
             seed=seed,
             note=clean(draft.note),
             traits=canonical(dict(draft.traits)),
-            status=seen.status,
-            score=seen.score,
-            metrics=dump_metrics(seen.metrics),
-            feedback=clean(seen.feedback),
-            error=clean(seen.error),
-            output=clean(seen.output),
-            log=clean(seen.log),
-            seconds=seen.seconds,
-            cpu_seconds=seen.cpu_seconds,
-            memory=seen.memory,
-            isolation=seen.isolation,
             isolation_reason=clean(seen.isolation_reason),
-            integrity=seen.integrity,
             stage=seen.stage,
             screen=seen.screen,
             bar=bar,
-            repeats=dump_repeats(seen.repeats),
-            fresh=seen.fresh,
             cached=seen.cached,
             gpus=canonical(list(seen.gpus)),
             judged_at=time.time(),
+            **from_evaluation(seen),
         )
         for artifact in seen.artifacts if id is not None else ():
             name, mime = clean(artifact.name), clean(artifact.mime)

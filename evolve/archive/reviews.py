@@ -10,15 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from evolve.archive.database import Database
-from evolve.archive.rows import (
-    EVALUATION,
-    PROGRAM,
-    clean,
-    dump_metrics,
-    dump_repeats,
-    to_evaluation,
-    to_program,
-)
+from evolve.archive.rows import EVALUATION, PROGRAM, clean, from_evaluation, to_evaluation, to_program
 from evolve.records import Artifact, Evaluation, Level, Program
 
 Verdict = Literal["promoted", "refused"]
@@ -150,21 +142,8 @@ class Reviews(Database):
             digest=digest,
             purpose=purpose,
             seed=seed,
-            status=seen.status,
-            score=seen.score,
-            repeats=dump_repeats(seen.repeats),
-            metrics=dump_metrics(seen.metrics),
-            seconds=seen.seconds,
-            cpu_seconds=seen.cpu_seconds,
-            memory=seen.memory,
-            isolation=seen.isolation,
-            integrity=seen.integrity,
-            fresh=seen.fresh,
-            feedback=clean(seen.feedback),
-            error=clean(seen.error),
-            output=clean(seen.output),
-            log=clean(seen.log),
             judged_at=time.time(),
+            **from_evaluation(seen),
         )
 
     def validated(self, run: str, place: int, score: float | None, gap: float | None) -> None:

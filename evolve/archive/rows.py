@@ -315,6 +315,26 @@ def to_draft(files: str, note: str, traits: str) -> Draft:
     return Draft(json.loads(files), note, load_traits(traits))
 
 
+def from_evaluation(seen: Evaluation) -> dict[str, Any]:
+    """Return the columns that every table of evaluations has."""
+    return {
+        "status": seen.status,
+        "score": seen.score,
+        "repeats": dump_repeats(seen.repeats),
+        "metrics": dump_metrics(seen.metrics),
+        "seconds": seen.seconds,
+        "cpu_seconds": seen.cpu_seconds,
+        "memory": seen.memory,
+        "isolation": seen.isolation,
+        "integrity": seen.integrity,
+        "fresh": seen.fresh,
+        "feedback": clean(seen.feedback),
+        "error": clean(seen.error),
+        "output": clean(seen.output),
+        "log": clean(seen.log),
+    }
+
+
 def to_evaluation(row: tuple[Any, ...], artifacts: tuple[Artifact, ...] = ()) -> Evaluation:
     """Make an evaluation of the columns `EVALUATION`."""
     status, score, metrics, feedback, error, output, log, seconds, cpu_seconds, memory, *rest = row

@@ -219,9 +219,5 @@ def cold(
         TaskError: if a package is missing or hidden.
     """
     zygote = Zygote(confinement, limits, packages=packages, data=data, slot=slot, runner=runner, inside=inside)
-    try:
-        zygote.start()
-    except BaseException:
-        zygote.close()
-        raise
+    zygote.start()
     return Jail(zygote, files, alone=True)

@@ -89,6 +89,13 @@ class Zygote:
         Raises:
             IsolationError: if it cannot be started, which is never a candidate's fault.
         """
+        try:
+            self._start()
+        except BaseException:  # whatever it is, nothing that was opened or started may stay
+            self.close()
+            raise
+
+    def _start(self) -> None:
         level = self.confinement.level
         owner = self._owner()
         self._folders = Folders(owner.uid, outside=level == "namespaces")

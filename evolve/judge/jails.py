@@ -120,11 +120,7 @@ class Jails:
     def _warm(self) -> Zygote:
         if self._zygote is None:
             zygote = Zygote(self._confinement, self._limits, inside=self._inside, **self._arguments)
-            try:
-                zygote.start()
-            except BaseException:
-                zygote.close()
-                raise
+            zygote.start()
             self._zygote = zygote
         return self._zygote
 
