@@ -100,11 +100,20 @@ class Stages:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A score that others reached, and where that is written."""
+    """A score that others reached, and where that is written; ``program`` is its file in the task's folder, if there is one."""
 
     name: str
     score: float
     source: str
+    program: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCost:
+    """Processor seconds of one ``screen`` and of one whole evaluation, the judge's and the candidate's together, where known."""
+
+    screen: float | None = None
+    evaluate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +122,8 @@ class Task:
 
     ``digest`` covers all that decides a score (evaluator, harness, limits, packages): evaluations under another digest
     are not comparable. ``search`` and ``models`` are settings for runs of the task. ``data`` names installed packages that
-    hold hidden data: the judge may import them, a jail never sees them.
+    hold hidden data: the judge may import them, a jail never sees them. ``settings`` are plain values for the script,
+    ``variant`` is which of the task's ``variants`` this is, if any.
     """
 
     name: str
@@ -139,6 +149,10 @@ class Task:
     stages: Stages = Stages()
     shipped: Mapping[str, str | bytes] = field(default_factory=dict)
     foreign: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    cost: TaskCost = TaskCost()
+    variant: str = ""
+    variants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BeforeValidator, Field, model_validator
-
-from evolve import blocks, foreign
-from evolve.config import Count, ModelConfig, Positive, SearchConfig, Share, Table, merge, parse, read_toml
+from evolve import blocks, foreign, sharing
+from evolve.config import merge, parse, read_toml
 from evolve.errors import TaskError
-from evolve.records import Baseline, Direction, Limits, Metric, Resources, Sources, Stages, Task
+from evolve.records import Baseline, Resources, Sources, Stages, Task, TaskCost
 from evolve.resources import folder
+from evolve.tables import TaskTable
 
 LANGUAGES = {
     ".py": "python", ".c": "c", ".h": "c", ".cc": "cpp", ".cpp": "cpp", ".hpp": "cpp", ".cu": "cuda", ".rs": "rust",
@@ -30,121 +27,7 @@ LANGUAGES = {
 }  # fmt: skip
 """The language of a program by the suffix of its entry file; another suffix is a language of its own name."""
 
-_UNITS = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30}
-_UNJUDGED = {"task.toml", "knowledge", "prompts", "references", "README.md", "initial"}
-
-
-def _size(value: Any) -> Any:
-    """Return the bytes that ``"512 MiB"`` stands for; whole numbers are bytes already."""
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMG]i?)?B?\s*", value, re.IGNORECASE)
-    if match is None:
-        raise ValueError('write a size as bytes or with a unit, such as "512 MiB" or "2 GB"')
-    return int(float(match[1]) * _UNITS[(match[2] or "").upper()])
-
-
-Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
-
-
-EVERYTHING = (-math.inf, math.inf)
-"""What bounds are where none is given."""
-
-
-class MetricTable(Table):
-    """``[metrics.NAME]``: which way is better, if any, in what unit, within what bounds."""
-
-    direction: Direction | None = None
-    unit: str = ""
-    bounds: tuple[float | None, float | None] = (None, None)
-    target: float | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> MetricTable:
-        low, high = (number if number is not None else end for number, end in zip(self.bounds, EVERYTHING, strict=True))
-        if not low <= high:  # nor where one of them is no number
-            raise ValueError(f"bounds must be [lower, upper], not [{low}, {high}]")
-        return self
-
-    def metric(self, name: str) -> Metric:
-        """Return the record of the metric called ``name``."""
-        return Metric(name, self.direction, self.unit, self.bounds, self.target)
-
-
-class ScoreTable(MetricTable):
-    """``[score]``: a score always has a direction."""
-
-    direction: Direction = "maximize"
-
-
-class LimitsTable(Table):
-    """``[limits]``: what one evaluation may use."""
-
-    seconds: Positive = Limits().seconds
-    call_seconds: Positive | None = None
-    cpu_seconds: Positive | None = None
-    memory: Size = Limits().memory
-    processes: Count = Limits().processes
-    output: Size = Limits().output
-    scratch: Size = Limits().scratch
-    gpu_memory: Size | None = None
-
-    def limits(self) -> Limits:
-        """Return the record; what is not given follows from ``seconds``."""
-        return Limits(
-            seconds=self.seconds,
-            call_seconds=self.call_seconds or self.seconds,
-            cpu_seconds=self.cpu_seconds or self.seconds,
-            memory=self.memory,
-            processes=self.processes,
-            output=self.output,
-            scratch=self.scratch,
-            gpu_memory=self.gpu_memory,
-        )
-
-
-class ResourcesTable(Table):
-    """``[resources]``: what one evaluation holds."""
-
-    cpus: Count = Resources().cpus
-    gpus: Annotated[int, Field(ge=0, le=64)] = Resources().gpus
-    exclusive: bool = Resources().exclusive
-
-
-class StagesTable(Table):
-    """``[stages]``: on how many seeds a candidate is judged, and what share of candidates passes ``screen``."""
-
-    repeats: Annotated[int, Field(ge=1, le=1000)] = Stages().repeats
-    screen_keep: Annotated[float, Field(gt=0, le=1)] = Stages().screen_keep
-    screen_audit: Share = Stages().screen_audit
-
-
-class BaselineTable(Table):
-    """``[[baselines]]``: a score that others reached, and where that is written."""
-
-    name: str
-    score: float
-    source: str
-
-
-class TaskTable(Table):
-    """``task.toml``. Only ``brief`` is required."""
-
-    brief: Annotated[str, Field(min_length=1)]
-    name: str | None = None
-    entry: str | None = None
-    packages: tuple[str, ...] = ()
-    data: tuple[str, ...] = ()
-    preload: tuple[str, ...] = ()
-    allow_nonfinite: bool = False
-    score: ScoreTable = ScoreTable()
-    metrics: dict[str, MetricTable] = Field(default_factory=dict)
-    limits: LimitsTable = LimitsTable()
-    resources: ResourcesTable = ResourcesTable()
-    stages: StagesTable = StagesTable()
-    baselines: tuple[BaselineTable, ...] = ()
-    search: SearchConfig | None = None
-    models: dict[str, ModelConfig] = Field(default_factory=dict)
+_UNJUDGED = {"task.toml", "knowledge", "prompts", "references", "README.md", "initial", "variants"}
 
 
 def library() -> dict[str, Path]:
@@ -154,24 +37,48 @@ def library() -> dict[str, Path]:
 
 
 def load(task: str | Path) -> Task:
-    """Return the task in the folder ``task``, or the library's task of that name.
+    """Return the task in the folder ``task``, or the library's task of that name; ``TASK@NAME`` is a variant of it.
 
     Raises:
         TaskError: naming file, line and remedy for whatever is missing or wrong.
     """
-    root = _find(task)
+    root, variant = _find(task)
     path = root / "task.toml"
     data, text = read_toml(path, TaskError) if path.is_file() else ({}, "")
     if foreign.detect(root):
+        if variant:
+            raise TaskError(f"{root}: is a task of another framework, which has no variants such as {variant!r}")
         return _foreign(root, data, text)
-    table = parse(TaskTable, data, where=str(path), text=text, error=TaskError)
+    table = _table(path, data, text, variant)
     evaluator = root / "evaluate.py"
     if not evaluator.is_file():
         raise TaskError(f"{evaluator}: is missing; it must define evaluate(candidate) (see `evolve new`)")
-    entry, initial = _initial(root, table.entry)
+    entry, initial = _initial(root, table)
     harness = root / "harness.py"
     built = _task(root, table, entry, initial, evaluator, _digest(root, table))
-    return replace(built, harness=_read(harness)) if harness.is_file() else built
+    built = replace(built, variant=variant, variants=tuple(sorted(data.get("variants", {}))))
+    if variant:
+        built = replace(built, name=f"{built.name}@{variant}")
+    if not harness.is_file():
+        return built
+    return replace(built, harness=(source := _read(harness)), shipped=sharing.files([(source, str(harness))]))
+
+
+def _table(path: Path, data: dict[str, Any], text: str, variant: str) -> TaskTable:
+    """Return what task.toml says, with one of its variants over it; all of them are checked."""
+    table = parse(TaskTable, data, where=str(path), text=text, error=TaskError)
+    base = {key: value for key, value in data.items() if key != "variants"}
+    for name, over in table.variants.items():
+        if "variants" in over or "@" in name:
+            raise TaskError(f"{path}: variant {name!r}: a variant has no variants of its own, and no @ in its name")
+        laid = parse(TaskTable, merge(base, over), where=f"{path} [variants.{name}]", error=TaskError)
+        if name == variant:
+            return laid
+    if variant:
+        near = get_close_matches(variant, table.variants, n=1)
+        known = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(table.variants)) or 'none'}"
+        raise TaskError(f"{path}: has no variant {variant!r}; {known}")
+    return table
 
 
 def _task(root: Path, table: TaskTable, entry: str, initial: Sources, evaluator: Path, digest: str) -> Task:
@@ -190,7 +97,7 @@ def _task(root: Path, table: TaskTable, entry: str, initial: Sources, evaluator:
         limits=table.limits.limits(),
         packages=table.packages,
         data=table.data,
-        baselines=tuple(Baseline(row.name, row.score, row.source) for row in table.baselines),
+        baselines=tuple(Baseline(row.name, row.score, row.source, row.program) for row in table.baselines),
         search={} if table.search is None else table.search.model_dump(exclude_unset=True),
         allow_nonfinite=table.allow_nonfinite,
         digest=digest,
@@ -198,6 +105,8 @@ def _task(root: Path, table: TaskTable, entry: str, initial: Sources, evaluator:
         preload=table.preload,
         resources=Resources(**table.resources.model_dump()),
         stages=Stages(**table.stages.model_dump()),
+        settings=table.settings,
+        cost=TaskCost(**table.cost.model_dump()),
     )
 
 
@@ -214,59 +123,86 @@ def _foreign(root: Path, data: Mapping[str, Any], text: str) -> Task:
     return replace(built, shipped=files, foreign=said.format)
 
 
-def _find(task: str | Path) -> Path:
+def _find(task: str | Path) -> tuple[Path, str]:
+    """Return the folder of a task, and the name of its variant or nothing."""
     path = Path(task).expanduser()
+    variant = ""
+    if not path.exists() and "@" in path.name:
+        head, _, variant = str(path).rpartition("@")
+        path = Path(head)
     if (path / "task.toml").is_file() or foreign.detect(path):
-        return path.resolve()
+        return path.resolve(), variant
     if path.is_dir():
         raise TaskError(
             f"{path}: has no task.toml, and no evaluator of OpenEvolve or ShinkaEvolve, so it is not a task; `evolve new {path}`"
             " makes one"
         )
     tasks = library()
-    if str(task) in tasks:
-        return tasks[str(task)]
-    short = [name for name in tasks if name.rpartition("/")[2] == str(task)]
+    if str(path) in tasks:
+        return tasks[str(path)], variant
+    short = [name for name in tasks if name.rpartition("/")[2] == str(path)]
     if len(short) == 1:
-        return tasks[short[0]]
-    near = get_close_matches(str(task), [*tasks, *(name.rpartition("/")[2] for name in tasks)], n=1)
+        return tasks[short[0]], variant
+    near = get_close_matches(str(path), [*tasks, *(name.rpartition("/")[2] for name in tasks)], n=1)
     hint = f"did you mean {near[0]!r}?" if near else "`evolve tasks` lists the library"
-    raise TaskError(f"{task}: neither a folder with a task.toml nor a task of the library; {hint}")
+    raise TaskError(f"{path}: neither a folder with a task.toml nor a task of the library; {hint}")
 
 
-def _initial(root: Path, entry: str | None) -> tuple[str, Sources]:
-    """Return the entry file and the seed's files: the folder ``initial/``, or the one file ``initial.*``."""
-    many, single = root / "initial", sorted(path for path in root.glob("initial.*") if path.is_file())
-    if many.is_dir():
-        if single:
-            raise TaskError(f"{root}: has both {single[0].name} and initial/; keep one of them")
-        sources = {path.relative_to(many).as_posix(): _read(path) for path in _walk(many)}
+def _initial(root: Path, table: TaskTable) -> tuple[str, Sources]:
+    """Return the entry file and the seed's files: those of ``initial``, of the folder ``initial/``, or the file ``initial.*``."""
+    place = _seed(root, table.initial)
+    entry = table.entry
+    if place.is_dir():
+        sources = {path.relative_to(place).as_posix(): _read(path) for path in _walk(place)}
         if not sources:
-            raise TaskError(f"{many}: is empty; put the seed program's files into it")
+            raise TaskError(f"{place}: is empty; put the seed program's files into it")
         if entry is None:
             raise TaskError(
                 f'{root / "task.toml"}: a program of several files needs entry = "FILE"; its files are {", ".join(sources)}'
             )
         if entry not in sources:
             raise TaskError(
-                f"{root / 'task.toml'}: entry {entry!r} is not among the files of initial/: {', '.join(sources)}"
+                f"{root / 'task.toml'}: entry {entry!r} is not among the files of {place.name}/: {', '.join(sources)}"
             )
     else:
-        if not single:
-            raise TaskError(f"{root}: has no seed program; write initial.py (or another suffix), or a folder initial/")
-        if len(single) > 1:
+        own = f"initial{place.suffix}"
+        if entry not in (None, own):
+            raise TaskError(
+                f"{root / 'task.toml'}: entry {entry!r} does not exist; leave it out for the single file {own}"
+            )
+        entry, sources = own, {own: _read(place)}
+    for path, text in sources.items():
+        blocks.split(text, str(place / path if place.is_dir() else place))
+    return entry, sources
+
+
+def _seed(root: Path, named: str | None) -> Path:
+    """Return where the seed program is: a file or a folder."""
+    if named is not None:
+        if not (root / named).exists():
+            raise TaskError(f"{root / 'task.toml'}: initial = {named!r}: no such file or folder in {root}")
+        return root / named
+    many, single = root / "initial", sorted(path for path in root.glob("initial.*") if path.is_file())
+    if many.is_dir() and single:
+        raise TaskError(f"{root}: has both {single[0].name} and initial/; keep one of them")
+    if not many.is_dir() and len(single) != 1:
+        if single:
             raise TaskError(
                 f"{root}: has {' and '.join(path.name for path in single)}; keep one, or put several files into initial/"
             )
-        if entry not in (None, single[0].name):
-            raise TaskError(
-                f"{root / 'task.toml'}: entry {entry!r} does not exist; leave it out for the single file {single[0].name}"
-            )
-        entry, sources = single[0].name, {single[0].name: _read(single[0])}
-    where = many if many.is_dir() else root
-    for path, text in sources.items():
-        blocks.split(text, str(where / path))
-    return entry, sources
+        raise TaskError(f"{root}: has no seed program; write initial.py (or another suffix), or a folder initial/")
+    return many if many.is_dir() else single[0]
+
+
+def reference(task: Task, baseline: Baseline) -> Sources:
+    """Return the program of a baseline that has one.
+
+    Raises:
+        TaskError: if it is not there, or the baseline has none.
+    """
+    if baseline.program is None:
+        raise TaskError(f"{task.root / 'task.toml'}: the baseline {baseline.name!r} names no program")
+    return read_program(task, task.root / baseline.program)
 
 
 def read_program(task: Task, place: str | Path) -> Sources:
@@ -305,14 +241,21 @@ def _read(path: Path) -> str:
 
 
 def _digest(root: Path, table: TaskTable) -> str:
-    """Hash all that decides a score: the judging part of task.toml, and every file the judge or the harness may read."""
+    """Hash all that decides a score: the judging part of task.toml, every file the judge or the harness may read, and the
+    modules of `evolve.kit` that these import.
+    """
     total = hashlib.sha256(_decisive(table).encode())
+    scripts: list[tuple[str, str]] = []
     for path in _walk(root):
         relative = path.relative_to(root)
         if relative.parts[0] in _UNJUDGED or (len(relative.parts) == 1 and relative.stem == "initial"):
             continue
         with path.open("rb") as file:
             total.update(f"\0{relative.as_posix()}\0{hashlib.file_digest(file, 'sha256').hexdigest()}".encode())
+        if path.suffix == ".py":
+            scripts.append((_read(path), str(path)))
+    for name, source in sharing.files(scripts).items():
+        total.update(f"\0{name}\0{source}".encode())
     return total.hexdigest()
 
 
@@ -324,5 +267,5 @@ def _decisive(table: TaskTable) -> str:
     said = table.model_dump(mode="json", include=parts)
     if table.limits.gpu_memory is None:
         del said["limits"]["gpu_memory"]
-    later = table.model_dump(mode="json", include={"resources", "stages"}, exclude_defaults=True)
+    later = table.model_dump(mode="json", include={"resources", "stages", "settings"}, exclude_defaults=True)
     return json.dumps(said | later, sort_keys=True)

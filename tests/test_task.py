@@ -6,7 +6,7 @@ import pytest
 
 from evolve import blocks
 from evolve.errors import TaskError
-from evolve.task import library, load, read_program
+from evolve.task import library, load, read_program, reference
 
 
 def folder(root: Path, toml: str = 'brief = "b"\n', **files: str) -> Path:
@@ -136,3 +136,67 @@ def test_without_marks_everything_may_change() -> None:
     assert blocks.frozen({"b.py": "# EVOLVE-BLOCK-START\ny\n# EVOLVE-BLOCK-END\n"}) == {
         "b.py": ("# EVOLVE-BLOCK-START\n", "# EVOLVE-BLOCK-END\n")
     }
+
+
+VARIANTS = """
+brief = "b"
+settings = { epochs = 3, widths = [1, 2] }
+[cost]
+screen = 0.5
+[limits]
+seconds = 20
+memory = "1 GiB"
+[[baselines]]
+name = "seed"
+score = 1.0
+source = "ours"
+program = "references/one.py"
+[variants.long]
+settings = { epochs = 30 }
+limits = { seconds = 200 }
+initial = "variants/long.py"
+baselines = [{ name = "other", score = 2.0, source = "ours" }]
+"""
+
+
+def test_a_variant_is_the_task_with_other_keys_over_it(tmp_path: Path) -> None:
+    root = folder(tmp_path, VARIANTS, **{"variants/long.py": "x = 2\n", "references/one.py": "x = 3\n"})
+    base, long = load(root), load(f"{root}@long")
+    assert (base.variant, base.variants, base.name) == ("", ("long",), root.name)
+    assert (long.variant, long.name, long.root, long.entry) == ("long", f"{root.name}@long", root, "initial.py")
+    assert (base.settings, long.settings) == ({"epochs": 3, "widths": [1, 2]}, {"epochs": 30, "widths": [1, 2]})
+    assert (base.initial, long.initial) == ({"initial.py": "x = 1\n"}, {"initial.py": "x = 2\n"})
+    assert (long.limits.seconds, long.limits.memory, long.cost.screen) == (200, 1 << 30, 0.5)
+    assert [row.name for row in long.baselines] == ["other"]
+    assert base.digest != long.digest
+    assert reference(base, base.baselines[0]) == {"initial.py": "x = 3\n"}
+    with pytest.raises(TaskError, match="names no program"):
+        reference(long, long.baselines[0])
+
+
+@pytest.mark.parametrize(
+    ("toml", "name", "says"),
+    [
+        ("", "lang", "did you mean 'long'"),
+        ("[variants.bad]\nlimits = { second = 1 }\n", "", r"variants.bad.*seconds"),
+        ("[variants.bad.variants.worse]\nbrief = 'c'\n", "", "has no variants of its own"),
+        ("[variants.bad]\ninitial = 'gone.py'\n", "bad", "gone.py"),
+    ],
+)
+def test_wrong_variants(tmp_path: Path, toml: str, name: str, says: str) -> None:
+    root = folder(tmp_path, VARIANTS + toml, **{"variants/long.py": "x = 2\n"})
+    with pytest.raises(TaskError, match=says):
+        load(f"{root}@{name}" if name else root)
+
+
+def test_what_scripts_import_of_the_kit_decides_scores_and_what_the_harness_imports_is_shipped(tmp_path: Path) -> None:
+    harness = "from evolve.kit import texts\n"
+    judge = "def evaluate(candidate):\n    import evolve.kit.texts\n    return 1\n"
+    plain = load(folder(tmp_path))
+    judged = load(folder(tmp_path, **{"evaluate.py": judge}))
+    both = load(folder(tmp_path, **{"evaluate.py": judge, "harness.py": harness}))
+    assert (plain.shipped, judged.shipped) == ({}, {})
+    assert set(both.shipped) == {"evolve/kit/texts.py"}
+    assert len({plain.digest, judged.digest, both.digest}) == 3
+    with pytest.raises(TaskError, match=r"harness.py: imports evolve.kit.nothing"):
+        load(folder(tmp_path, **{"harness.py": "from evolve.kit import nothing\n"}))

@@ -83,7 +83,7 @@ class Archive(Questions, Backgrounds, Replies):
                 "runs",
                 name=name,
                 task=task.name,
-                task_path="" if task.root == Path() else str(task.root),
+                task_path="" if task.root == Path() else str(task.root) + (f"@{task.variant}" if task.variant else ""),
                 task_digest=task.digest,
                 direction=direction,
                 unit=task.score.unit,

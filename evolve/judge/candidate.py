@@ -161,6 +161,8 @@ class Candidate:
     def __init__(self, task: Task, sources: Sources, seed: int, open: Open) -> None:
         self.sources: Sources = MappingProxyType(dict(sources))
         """The program's text: path -> str."""
+        self.settings: Mapping[str, Any] = MappingProxyType(dict(task.settings))
+        """What task.toml says in ``[settings]``, and a variant of the task in its own."""
         self._task = task
         self._limits: Limits = task.limits
         self._seed = seed

@@ -142,10 +142,11 @@ def plain(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def plain_task(task: Task) -> dict[str, Any]:
-    """Return what a judge needs of a task as plain data: seed program, baselines and the search's settings stay behind."""
+    """Return what a judge needs of a task as plain data: seed program, baselines, cost and the search's settings stay behind."""
     fields = {name: getattr(task, name) for name in Task.__dataclass_fields__}
     fields |= {"root": str(task.root), "evaluator": str(task.evaluator), "initial": {}, "search": {}, "baselines": ()}
     fields |= {name: asdict(getattr(task, name)) for name in ("score", "limits", "resources", "stages")}
+    del fields["cost"]
     return fields | {"metrics": {name: asdict(metric) for name, metric in task.metrics.items()}}
 
 
