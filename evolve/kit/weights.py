@@ -82,4 +82,7 @@ def _downloaded(file: File) -> Path | None:
 
 
 def _other(file: File) -> str:
-    return f", or `pip install huggingface_hub`, which fetches it from {file.repository}" if file.repository else ""
+    fetched = (
+        f"; where there is network, huggingface_hub (`pip install huggingface_hub`) fetches it from {file.repository}"
+    )
+    return fetched if file.repository else ""
