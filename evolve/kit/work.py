@@ -1,0 +1,115 @@
+"""What a computation costs: multiply-accumulates, and how many numbers it produces.
+
+Contractions are counted by torch's flop counter (`torch.utils.flop_counter`, two operations per multiply-accumulate) on the
+operations that really run, not on modules, so a product written by hand counts like a layer. Products of two tensors element by
+element count too, one for each element: a contraction can be written as a product and a sum.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils.flop_counter import flop_registry
+
+from evolve import Invalid
+
+PRODUCTS = frozenset(
+    {"mul", "multiply", "addcmul", "lerp", "dot", "vdot", "mv", "addmv", "addr", "outer", "prod", "cumprod"}
+)
+"""Operations whose results are products of tensors' elements."""
+VALUES = frozenset({"nonzero", "masked_select", "_local_scalar_dense"})
+"""Operations whose results depend on values so that they have none without: at most the argument's size, once per dimension."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a run costs: ``macs`` multiply-accumulates, ``elements`` numbers read or produced by the operations that are no
+    views (the larger of both), ``largest`` of them in one tensor.
+    """
+
+    macs: int = 0
+    elements: int = 0
+    largest: int = 0
+
+
+class Meter(TorchDispatchMode):
+    """Measures what runs inside, and refuses an operation whose result would be too large before it runs.
+
+    Attention is computed by its formula meanwhile, and recurrent layers step by step, so that their products are seen.
+    """
+
+    def __init__(self, limit: Work) -> None:
+        super().__init__()
+        self.work = Work()
+        self._limit = limit
+        self._plain = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._plain.enter_context(sdpa_kernel(SDPBackend.MATH))
+        self._plain.callback(torch._C._set_mkldnn_enabled, torch._C._get_mkldnn_enabled())
+        torch._C._set_mkldnn_enabled(
+            False
+        )  # by this name: torch.backends.mkldnn.flags warns of what is for other devices
+        super().__enter__()
+        return self
+
+    def __exit__(self, *reason: Any) -> None:
+        super().__exit__(*reason)
+        self._plain.close()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Count the operation ``func`` and run it.
+
+        Raises:
+            Invalid: if the run has become too expensive.
+        """
+        kwargs = kwargs or {}
+        name = func.overloadpacket.__name__.rstrip("_")
+        given = _sizes((args, kwargs))
+        shapes = _shapes(func, args, kwargs)
+        macs = self._macs(func, name, args, kwargs, shapes, given)
+        sizes = [*given, *_sizes(shapes)]
+        elements = 0 if func.is_view else max(sizes, default=0)
+        self.work = Work(
+            self.work.macs + macs, self.work.elements + elements, max([self.work.largest, *_sizes(shapes)], default=0)
+        )
+        self._compare(name)
+        return func(*args, **kwargs)
+
+    def _macs(self, func: Any, name: str, args: Any, kwargs: Any, shapes: Any, given: list[int]) -> int:
+        count = flop_registry.get(func.overloadpacket)
+        if count is not None:
+            return int(count(*args, **kwargs, out_val=shapes)) // 2
+        if (
+            name not in PRODUCTS
+            or sum(isinstance(value, torch.Tensor) for value in args) < (name not in ("prod", "cumprod")) + 1
+        ):
+            return 0  # a product with a number scales, as it does in normalisation: it contracts nothing
+        return max([*given, *_sizes(shapes)], default=0)
+
+    def _compare(self, name: str) -> None:
+        for what, of in (("largest", "numbers in one tensor"), ("elements", "numbers in all"), ("macs", "products")):
+            if getattr(self.work, what) > getattr(self._limit, what):
+                raise Invalid(f"the code needs more than {getattr(self._limit, what):,} {of} in a run, with {name}")
+
+
+def _shapes(func: Any, args: Any, kwargs: Any) -> Any:
+    """Return what the operation would give, without values; where that depends on values, nothing: it is never much larger."""
+    masks = [value for value in tree_leaves(args[1:]) if isinstance(value, torch.Tensor) and value.dtype == torch.bool]
+    name = func.overloadpacket.__name__
+    if name in VALUES or (name == "index" and masks):
+        return ()
+    meta, named = tree_map_only(torch.Tensor, lambda value: torch.empty_like(value, device="meta"), (args, kwargs))
+    if "device" in kwargs:
+        named["device"] = torch.device("meta")
+    return func(*meta, **named)
+
+
+def _sizes(values: Any) -> list[int]:
+    return [value.numel() for value in tree_leaves(values) if isinstance(value, torch.Tensor)]
