@@ -196,7 +196,8 @@ class Evaluation:
     ``stage`` is how far it came, and ``screen`` what ``screen`` gave. ``repeats`` has an entry per seed where there were
     several; the score is then their mean, or, where a race ended early, the rival's mean plus the mean paired difference.
     ``fresh`` is where its process came from, None without a jail. ``cached``: taken from an earlier evaluation of the same
-    program. ``gpus`` are the devices it had, by UUID.
+    program. ``gpus`` are the devices it had, by UUID. ``judge_seconds`` are the processor seconds of the judge itself, where it
+    is a process of its own; an archive does not keep them.
     """
 
     status: Status
@@ -219,6 +220,7 @@ class Evaluation:
     fresh: Fresh | None = None
     cached: bool = False
     gpus: tuple[str, ...] = ()
+    judge_seconds: float | None = None
 
     @property
     def screened_out(self) -> bool:

@@ -22,6 +22,7 @@ from evolve.executor import InlineExecutor, LocalExecutor
 from evolve.executor.local import complain
 from evolve.jail import Confinement, choose
 from evolve.loop import Loop
+from evolve.needs import require
 from evolve.normal import digest as digest_of
 from evolve.rebuild import earlier_runs, priors, rebuild
 from evolve.records import Program, Sources, Task
@@ -210,6 +211,7 @@ def created(
         failure.
     """
     loaded = task if isinstance(task, Task) else tasks.load(task)
+    require(loaded)
     root = None if loaded.root == Path() else loaded.root
     defaults = {"search": dict(loaded.search), "models": dict(loaded.models)}
     resolved = resolve(root, defaults, file=Path(config) if config else None, flags=flags, models=models)
@@ -251,6 +253,7 @@ def reopened(
                 f"the task in {info.task_path} has changed since run {info.name} began, so old and new scores would not compare; "
                 f"start a new run with --from {info.name}"
             )
+        require(task)
         config = parse(Config, merge(info.config, flags or {}), where="options")
         _resumable(archive, info, config)
         load_environment()

@@ -49,15 +49,25 @@ def has_validate(task: Task) -> bool:
     return any(_binds(node, "validate") for node in _module(task))
 
 
+def has_screen(task: Task) -> bool:
+    """Return likewise whether it has a ``screen``."""
+    return any(_binds(node, "screen") for node in _module(task))
+
+
+def takes_seed(task: Task) -> bool:
+    """Return whether a task's ``evaluate`` is given the seed; where that cannot be read, as of an imported one, True."""
+    function = _function(task, "evaluate")
+    if function is None:
+        return not task.foreign
+    names = function.args
+    return any(one.arg == "seed" for one in (*names.posonlyargs, *names.args, *names.kwonlyargs))
+
+
 def seedless(task: Task) -> str:
     """Return what to say where candidates are judged on several seeds by an ``evaluate`` that is given none of them; an empty
     string elsewhere.
     """
-    function = _function(task, "evaluate") if task.stages.repeats > 1 else None
-    if function is None:
-        return ""
-    names = function.args
-    if any(one.arg == "seed" for one in (*names.posonlyargs, *names.args, *names.kwonlyargs)):
+    if task.stages.repeats == 1 or _function(task, "evaluate") is None or takes_seed(task):
         return ""
     return (
         f"evaluate has no parameter `seed`, so none of its {task.stages.repeats} repeats is told from the others: declare "

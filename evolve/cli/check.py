@@ -1,4 +1,4 @@
-"""``evolve check``: judges one program, as a run would, and says all that the judge saw."""
+"""``evolve check``: judges one program, as a run would, and says all that the judge saw; or a task's references, and the task."""
 
 from __future__ import annotations
 
@@ -36,16 +36,43 @@ if TYPE_CHECKING:
 @click.option(
     "--evaluations", type=click.IntRange(min=1), default=150, show_default=True, help="Of the run to be estimated."
 )
+@click.option(
+    "--references",
+    is_flag=True,
+    help="Judge the seed program and all references; exit with 1 where records do not hold.",
+)
+@click.option(
+    "--lint", is_flag=True, help="Look for what is wrong with the task itself; exit with 1 where that is an error."
+)
+@click.option("--seeds", type=click.IntRange(min=1), help="With these two: judge on so many seeds, not the task's own.")
+@click.option(
+    "--tune",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="With --references: each one tuned as well, for N evaluations.",
+)
+@click.option(
+    "--random",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="With --references: random search as well, for N evaluations.",
+)
 @as_json_option
 def check(task: str, program: Path | None, seed: int, isolation: str, artifacts: Path | None, models: tuple[str, ...],
-          evaluations: int, as_json: bool) -> None:  # fmt: skip
+          evaluations: int, references: bool, lint: bool, seeds: int | None, tune: int | None, random: int | None,
+          as_json: bool) -> None:  # fmt: skip
     """Judge TASK's seed program, or a program of yours, as a run would; exit with 1 unless it has a score, also by `validate`."""
+    if references or lint:
+        sys.exit(_survey(task, program, isolation, seeds, tune, random, table=references, as_json=as_json))
+    if seeds or tune or random:
+        raise click.UsageError("--seeds, --tune and --random go with --references")
     from evolve import foreign
     from evolve import task as loader
     from evolve.errors import EvolveError
     from evolve.estimate import Estimate, Refused, estimated
     from evolve.executor import evaluate_once
     from evolve.jail import choose
+    from evolve.needs import require
     from evolve.records import Evaluation
     from evolve.secrets import load_environment
     from evolve.stages import has_validate
@@ -56,6 +83,7 @@ def check(task: str, program: Path | None, seed: int, isolation: str, artifacts:
     try:
         load_environment()
         loaded = loader.load(task)
+        require(loaded)
         about = foreign.about(loaded) if loaded.foreign else None
         sources = loader.read_program(loaded, program) if program else loaded.initial
         seen = evaluate_once(loaded, sources, seed, choose(isolation))
@@ -79,6 +107,45 @@ def check(task: str, program: Path | None, seed: int, isolation: str, artifacts:
         lines = [_sheet(seen, held_out, loaded), *(about.lines() if about else ())]
         click.echo("\n".join([*lines, *(estimate.line(evaluations) for estimate in estimates)]))
     sys.exit(0 if {one.status for one in (seen, held_out) if one is not None} == {"ok"} else 1)
+
+
+def _survey(
+    task: str,
+    program: Path | None,
+    isolation: str,
+    seeds: int | None,
+    tune: int | None,
+    random: int | None,
+    *,
+    table: bool,
+    as_json: bool,
+) -> int:
+    """Judge a task's references and look at the task; return the exit code."""
+    from evolve import lint, references
+    from evolve import task as loader
+    from evolve.cli import survey as sheet
+    from evolve.jail import choose
+    from evolve.needs import require
+    from evolve.secrets import load_environment
+    from evolve.survey import Measured
+
+    load_environment()
+    loaded, progress = loader.load(task), sheet.Progress()
+    require(loaded)
+    rows = references.programs(loaded)
+    if program is not None:
+        rows.append(Measured(str(program), loader.read_program(loaded, program)))
+    confinement = choose(isolation)
+    found = references.survey(loaded, rows, confinement, seeds=seeds, tell=progress)
+    found = references.further(found, confinement, tune=tune or 0, random=random or 0, tell=progress)
+    findings = lint.findings(found, confinement, progress)
+    progress.clear()
+    if as_json:
+        click.echo(json.dumps(sheet.plain(found, findings), indent=2))
+    else:
+        sheet.emit(found, findings, table)
+    held = found.reproduced or not table
+    return 0 if held and not any(finding.level == "error" for finding in findings) else 1
 
 
 def _plain(seen: Evaluation) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from functools import partial
@@ -59,12 +60,14 @@ def serve(channel: socket.socket, flag: int) -> None:
         while (message := receive(channel)) is not None:
             lease = message.get("lease")
             jails.hold(lease)
+            before = time.process_time()
             if script is None:
                 seen = failure or Evaluation("judge_error")
             else:
                 job = Job(**message["job"])
                 seen = score.judge(task, script, job, jails.cold if job.purpose == "cold" else jails.open)
             seen = replace(seen, fresh=jails.used(), gpus=tuple(lease["uuids"]) if lease else ())
+            seen = replace(seen, judge_seconds=time.process_time() - before)
             seen = score.stamped(seen, confinement, printed(task.limits.output))
             if task.foreign:
                 seen = replace(seen, integrity="same-process")
