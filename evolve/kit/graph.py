@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import torch
@@ -65,19 +66,24 @@ class Function:
     def run(self, inputs: Sequence[torch.Tensor]) -> Any:
         """Run the graph on inputs that it may change."""
         if self._measured is None:
-            with Meter(self._limit) as meter:
-                result = self._run(inputs)
-            self._measured = meter.work
-            return result
+            self._measured = self._measure(inputs)
         return self._run(inputs)
 
     def work(self, *inputs: torch.Tensor) -> Work:
-        """Return what one run costs."""
+        """Return what one run costs.
+
+        Raises:
+            Invalid: if it does not run on these inputs, or costs too much.
+        """
         if self._measured is None:
-            with torch.no_grad():
-                self(*inputs)
-        assert self._measured is not None
+            self._measured = self._measure(inputs)
         return self._measured
+
+    def _measure(self, inputs: Sequence[torch.Tensor]) -> Work:
+        """Run the graph on copies, with the limits kept; chance goes on as if it had not run."""
+        with torch.no_grad(), torch.random.fork_rng(devices=[]), Meter(self._limit) as meter:
+            self._run([value.detach().clone() for value in inputs])
+        return meter.work
 
     def _run(self, inputs: Sequence[torch.Tensor]) -> Any:
         results: list[Any] = [None] * len(self._steps)
@@ -151,23 +157,10 @@ class Network(torch.nn.Module):
         return result
 
     def work(self, x: torch.Tensor) -> Work:
-        """Return what one forward pass costs, the dearer of the two modes; the network's tensors stay as they are."""
-        before = {name: getattr(self, name).detach().clone() for name in self._names}
-        mode = self.training
-        works = []
-        with torch.no_grad():
-            for training in (True, False):
-                self.train(training)
-                self(x)
-                works.append(self._graphs["train" if training else "eval"].work())
-            for name, value in before.items():
-                getattr(self, name).copy_(value)
-        self.train(mode)
-        return Work(
-            max(work.macs for work in works),
-            max(work.elements for work in works),
-            max(work.largest for work in works),
-        )
+        """Return what one forward pass costs, the dearer of the two modes."""
+        inputs = [*(getattr(self, name) for name in self._names), x]
+        train, evaluation = (self._graphs[mode].work(*inputs) for mode in ("train", "eval"))
+        return Work(*(max(pair) for pair in zip(astuple(train), astuple(evaluation), strict=True)))
 
 
 def macs(network: Network, x: torch.Tensor) -> int:
@@ -194,7 +187,7 @@ class _Step:
                 self._look(item)
         elif isinstance(value, dict) and "step" in value:
             self.uses.add(value["step"])
-        elif isinstance(value, float) and not value.is_integer():
+        elif isinstance(value, float) and math.isfinite(value) and not value.is_integer():
             self.floats += 1
 
     def __call__(self, inputs: Sequence[Any], constants: Sequence[Any], results: Sequence[Any]) -> Any:

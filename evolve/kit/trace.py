@@ -48,7 +48,8 @@ def function(f: Callable[..., Any], *examples: Any) -> dict[str, Any]:
 
     def filled(*inputs: torch.Tensor) -> Any:
         rest = iter(inputs)
-        return f(*(next(rest) if isinstance(example, torch.Tensor) else example for example in examples))
+        given = [next(rest).clone() if isinstance(example, torch.Tensor) else example for example in examples]
+        return f(*given)  # clones, since torch refuses changes in place of what gradients are asked for
 
     return _traced(filled, tensors)
 

@@ -106,7 +106,7 @@ def _shapes(func: Any, args: Any, kwargs: Any) -> Any:
     if name in VALUES or (name == "index" and masks):
         return ()
     meta, named = tree_map_only(torch.Tensor, lambda value: torch.empty_like(value, device="meta"), (args, kwargs))
-    if "device" in kwargs:
+    if any(argument.name == "device" for argument in func._schema.arguments):
         named["device"] = torch.device("meta")
     return func(*meta, **named)
 

@@ -1,0 +1,304 @@
+"""What a candidate's torch code becomes in the judge: the same numbers, and nothing beyond them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from evolve import Invalid  # noqa: E402
+from evolve.judge import wire  # noqa: E402
+from evolve.kit import graph, trace  # noqa: E402
+from evolve.kit.work import Work  # noqa: E402
+
+nn, F = torch.nn, torch.nn.functional
+
+
+def crossed(data: Any) -> Any:
+    return wire.decode(wire.encode(data))
+
+
+def network(module: Any, example: Any, seed: int = 0, limit: Work = graph.LIMIT) -> Any:
+    return graph.Network(crossed(trace.network(module, example)), seed, limit)
+
+
+def copied(module: Any, made: Any) -> None:
+    """Give the judge's network the module's own values."""
+    tensors = [*dict(module.named_parameters()).values(), *dict(module.named_buffers()).values()]
+    with torch.no_grad():
+        for mine, theirs in zip(made.state_dict().values(), tensors, strict=True):
+            mine.copy_(theirs)
+
+
+class Language(nn.Module):
+    """Embedding, recurrences, attention: what byte models are made of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(64, 16)
+        self.gru = nn.GRU(16, 16, batch_first=True)
+        self.lstm = nn.LSTM(16, 16, batch_first=True)
+        self.attend = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+        self.out = nn.Linear(16, 64, bias=False)
+        self.out.weight = self.embed.weight
+
+    def forward(self, x: Any) -> Any:
+        h, _ = self.gru(self.embed(x))
+        h, _ = self.lstm(h)
+        mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1])
+        return self.out(self.attend(h, src_mask=mask, is_causal=True))
+
+
+def convolutional() -> Any:
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 40)), nn.Conv1d(1, 9, 5, padding=2), nn.BatchNorm1d(9), nn.ReLU(inplace=True), nn.Dropout(0.1),
+        nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(9, 10),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("make", "example"),
+    [
+        (convolutional, lambda: torch.randn(20, 40)),
+        (Language, lambda: torch.randint(0, 64, (4, 12))),
+    ],
+)
+def test_a_network_gives_what_the_module_gives(make: Callable[[], Any], example: Callable[[], Any]) -> None:
+    torch.manual_seed(0)
+    module, x = make(), example()
+    made = network(module, x)
+    copied(module, made)
+    for training in (True, False):
+        module.train(training)
+        made.train(training)
+        torch.manual_seed(1)
+        expected = module(x)
+        torch.manual_seed(1)
+        assert torch.equal(made(x), expected)
+    expected.square().sum().backward()
+    made(x).square().sum().backward()
+    for mine, theirs in zip(made.parameters(), module.parameters(), strict=True):
+        assert torch.equal(mine.grad, theirs.grad)
+
+
+def test_a_function_keeps_its_value_gradients_and_regions_without_them() -> None:
+    def loss(logits: Any, targets: Any, t: float) -> Any:
+        with torch.no_grad():
+            weights = torch.softmax(logits, -1).gather(1, targets[:, None]).squeeze(1)
+        each = F.cross_entropy(logits, targets, reduction="none", label_smoothing=0.1)
+        kept = each.sort().values[: int(len(targets) * (1 - 0.3 * t))]
+        hard = each > 0.1
+        return (kept * weights[: len(kept)]).mean() + each[hard].mean() + F.one_hot(targets, 10).float().mean()
+
+    torch.manual_seed(0)
+    logits, targets = torch.randn(32, 10, requires_grad=True), torch.randint(0, 10, (32,))
+    made = graph.Function(crossed(trace.function(loss, torch.zeros(32, 10), torch.zeros(32, dtype=torch.long), 0.5)))
+    value, expected = made(logits, targets), loss(logits, targets, 0.5)
+    assert torch.equal(value, expected)
+    assert torch.equal(torch.autograd.grad(value, logits)[0], torch.autograd.grad(expected, logits)[0])
+    assert torch.is_grad_enabled()
+
+
+def test_several_results_infinities_and_constants() -> None:
+    table = torch.tensor([1.0, 2.0, 3.0])
+
+    def f(x: Any) -> Any:
+        masked = x.masked_fill(x < 0, -math.inf)
+        return masked.softmax(-1) * table, x.max(1).values
+
+    x = torch.tensor([[1.0, -1.0, 2.0]])
+    made = graph.Function(crossed(trace.function(f, torch.zeros(1, 3))))
+    for mine, theirs in zip(made(x), f(x), strict=True):
+        assert torch.equal(mine, theirs)
+    assert made.numbers == 3
+
+
+def test_weights_do_not_cross_but_their_law_does() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(50, 40), nn.LayerNorm(40), nn.Linear(40, 30))
+    nn.init.normal_(module[2].weight, 0.5, 0.2)
+    a, again, b = (network(module, torch.zeros(2, 50), seed) for seed in (1, 1, 2))
+    first, theirs = a.tensor0, module[0].weight
+    assert torch.equal(first, again.tensor0)
+    assert not torch.equal(first, b.tensor0)
+    assert not torch.equal(first, theirs)
+    assert first.std().item() == pytest.approx(theirs.std().item(), rel=0.05)
+    assert first.abs().max().item() == pytest.approx(1 / math.sqrt(50), rel=0.02)  # uniform, as nn.Linear's
+    drawn = next(tensor for tensor in a.parameters() if tensor.shape == (30, 40))
+    assert (drawn.mean().item(), drawn.std().item()) == (pytest.approx(0.5, abs=0.03), pytest.approx(0.2, rel=0.1))
+    assert torch.equal(a.tensor2, torch.ones(40))
+    assert a.size == sum(parameter.numel() for parameter in module.parameters())
+
+
+class Counted(nn.Module):
+    """Computes with whatever it was given, on a linear layer."""
+
+    def __init__(self, forward: Callable[[Any, Any], Any], **tensors: Any) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 8)
+        self.how = forward
+        for name, tensor in tensors.items():
+            self.register_buffer(name, tensor)
+
+    def forward(self, x: Any) -> Any:
+        return self.how(self, x)
+
+
+def test_products_are_counted_however_they_are_written() -> None:
+    x = torch.zeros(10, 8)
+    assert graph.macs(network(Counted(lambda m, x: m.layer(x)), x), x) == 64
+    by_hand = Counted(lambda m, x: (x[:, None] * m.layer.weight).sum(-1))
+    assert graph.macs(network(by_hand, x), x) == 64
+    both = Counted(lambda m, x: m.layer(x) if m.training else m.layer(m.layer(x)))
+    assert graph.macs(network(both, x), x) == 128
+    attention = Counted(lambda m, x: F.scaled_dot_product_attention(x[None], x[None], x[None])[0])
+    assert graph.macs(network(attention, x), x) >= 160
+    for kind in (nn.LSTM, nn.GRU):
+        recurrent = kind(8, 8, batch_first=True)
+        example = torch.zeros(2, 5, 8)
+        made = network(nn.Sequential(recurrent, Taking()), example)
+        gates = 4 if kind is nn.LSTM else 3
+        assert graph.macs(made, example) >= 5 * gates * (64 + 64)
+
+
+class Taking(nn.Module):
+    """The first of what it gets."""
+
+    def forward(self, x: Any) -> Any:
+        return x[0]
+
+
+def test_numbers_are_counted_wherever_they_hide() -> None:
+    x = torch.zeros(2, 8)
+    plain = network(Counted(lambda m, x: m.layer(x)), x).size
+    assert network(Counted(lambda m, x: m.layer(x) + m.hidden.sum(), hidden=torch.randn(100)), x).size == plain + 100
+    literal = torch.tensor([0.5, 1.5, 2.5])
+    assert network(Counted(lambda m, x: m.layer(x) + literal.sum()), x).size == plain + 3
+    assert network(Counted(lambda m, x: m.layer(x) * 0.123 + 0.456), x).size == plain + 2
+
+
+@pytest.mark.parametrize(
+    ("forward", "buffers", "says"),
+    [
+        (
+            lambda m, x: m.layer(x) + torch.randn(65).cumsum(0).sum() * m.table.sum(),
+            {"table": torch.arange(65)},
+            "65 values",
+        ),
+        (lambda m, x: m.layer(x) if x.sum() > 0 else x, {}, "torch.where"),
+        (lambda m, x: m.layer(x) * float(x.sum()), {}, r"no .item\(\)"),
+        (lambda m, x: m.layer(x) * x.sum().item(), {}, "cannot be traced"),
+        (lambda m, x: {"y": m.layer(x)}, {}, "no dict"),
+        (lambda m, x: (m.layer(x), x), {}, "one tensor"),
+        (lambda m, x: Signed.apply(m.layer(x)), {}, r"autograd.Function"),
+    ],
+)
+def test_what_cannot_be_traced_says_so(forward: Callable[[Any, Any], Any], buffers: dict[str, Any], says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        trace.network(Counted(forward, **buffers), torch.zeros(2, 8))
+
+
+class Signed(torch.autograd.Function):  # type: ignore[misc]
+    """A gradient that torch does not know."""
+
+    @staticmethod
+    def forward(context: Any, x: Any) -> Any:
+        return x.sign()
+
+    @staticmethod
+    def backward(context: Any, gradient: Any) -> Any:
+        return gradient
+
+
+def grown(m: Any, x: Any) -> Any:
+    m.seen.add_(x.sum())
+    return m.layer(x) + m.seen
+
+
+def test_evaluation_may_not_remember_other_samples() -> None:
+    made = network(Counted(grown, seen=torch.zeros(1)), torch.zeros(2, 8))
+    made(torch.ones(2, 8))  # in training it may: batch normalisation does
+    made.eval()
+    with pytest.raises(Invalid, match="changes a parameter or buffer in evaluation"):
+        made(torch.ones(2, 8))
+
+
+def test_a_constant_remembers_nothing_and_inputs_stay_as_they_are() -> None:
+    memory = torch.zeros(8)
+
+    def f(x: Any) -> Any:
+        x.mul_(2)
+        return memory.add_(x.detach().sum()) + x
+
+    made = graph.Function(crossed(trace.function(f, torch.zeros(8))))
+    x = torch.ones(8)
+    with torch.no_grad():
+        assert torch.equal(made(x), made(x))
+    assert torch.equal(x, torch.ones(8))
+
+
+GOOD: dict[str, Any] = {"constants": [], "steps": [["aten.relu.default", [{"input": 0}], {}]], "result": {"step": 0}}
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (None, "not a graph"),
+        (GOOD | {"more": 1}, "not a graph"),
+        (GOOD | {"steps": [["aten.relu.default", [{"step": 0}], {}]]}, "argument"),
+        (GOOD | {"steps": [["aten.relu.default", [{"step": -1}], {}]]}, "argument"),
+        (GOOD | {"steps": [["aten.empty_like.default", [{"input": 0}], {}]]}, "not allowed"),
+        (GOOD | {"steps": [["aten.as_strided.default", [{"input": 0}, [9], [1]], {}]]}, "not allowed"),
+        (GOOD | {"steps": [["aten.from_file.default", ["/etc/passwd"], {}]]}, "not allowed"),
+        (GOOD | {"steps": [["aten.relu.out", [{"input": 0}], {"out": {"input": 0}}]]}, "not allowed"),
+        (GOOD | {"steps": [["os.system", ["true"], {}]]}, "not allowed"),
+        (GOOD | {"steps": [["aten.relu.__class__", [{"input": 0}], {}]]}, "no operation"),
+        (GOOD | {"steps": [["aten.relu.default", [{"input": 7}], {}]]}, "does not run"),
+        (GOOD | {"steps": [["aten.relu.default", ["text"], {}]]}, "does not run"),
+        (GOOD | {"steps": [["getitem", [{"input": 0}, "shape"], {}]]}, "does not run"),
+        (GOOD | {"steps": [GOOD["steps"][0]] * 4001}, "4000 are allowed"),
+        (GOOD | {"constants": [torch.zeros(65)]}, "more than 64 numbers"),
+        (GOOD | {"constants": [3]}, "constants are tensors"),
+        (GOOD | {"result": 3.0}, "must be a tensor"),
+        (GOOD | {"steps": [["aten.repeat.default", [{"input": 0}, [1 << 40]], {}]]}, "does not run|numbers in one tensor"),
+        (GOOD | {"steps": [["aten.expand.default", [{"constant": 0}, [1 << 30]], {}]], "constants": [torch.zeros(1)]}, "numbers"),
+        (GOOD | {"steps": [["aten.zeros.default", [[1 << 33]], {}]]}, "numbers in one tensor"),
+    ],
+)  # fmt: skip
+def test_a_forged_graph_is_invalid(data: Any, says: str) -> None:
+    with pytest.raises(Invalid, match=says):
+        graph.Function(crossed(data))(torch.zeros(3))
+
+
+def test_a_graph_that_costs_too_much_is_invalid() -> None:
+    def squared(x: Any) -> Any:
+        for _ in range(100):
+            x = x @ x
+        return x
+
+    data = crossed(trace.function(squared, torch.zeros(200, 200)))
+    with pytest.raises(Invalid, match="products in a run, with mm"):
+        graph.Function(data, Work(macs=10**8, elements=10**9, largest=10**6))(torch.zeros(200, 200))
+    with pytest.raises(Invalid, match="numbers in all"):
+        graph.Function(data, Work(macs=10**10, elements=10**6, largest=10**6))(torch.zeros(200, 200))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"shape": [1 << 40], "dtype": "float32", "law": "constant", "value": 0.0},
+        {"shape": [2], "dtype": "load", "law": "constant", "value": 0.0},
+        {"shape": [2], "dtype": "float32", "law": "exact", "value": [1.0, 2.0, 3.0]},
+        {"shape": [2], "dtype": "float32", "law": "worse"},
+        {"shape": [2], "dtype": "float32", "law": "normal", "mean": 0.0, "std": -1.0},
+        {"shape": "23", "dtype": 3},
+    ],
+)
+def test_a_forged_tensor_is_invalid(row: dict[str, Any]) -> None:
+    data = {"tensors": [{"trained": True, "name": "w", **row}], "train": GOOD, "eval": GOOD}
+    with pytest.raises(Invalid):
+        graph.Network(crossed(data), 0)
