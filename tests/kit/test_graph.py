@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from evolve import Invalid  # noqa: E402
-from evolve.judge import wire  # noqa: E402
-from evolve.kit import graph, trace  # noqa: E402
-from evolve.kit.work import Work  # noqa: E402
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
 
-nn, F = torch.nn, torch.nn.functional
+from evolve import Invalid
+from evolve.judge import wire
+from evolve.kit import graph, trace
+from evolve.kit.work import Work
 
 
 def crossed(data: Any) -> Any:
