@@ -204,7 +204,7 @@ def test_what_cannot_be_traced_says_so(forward: Callable[[Any, Any], Any], buffe
         trace.network(Counted(forward, **buffers), torch.zeros(2, 8))
 
 
-class Signed(torch.autograd.Function):  # type: ignore[misc]
+class Signed(torch.autograd.Function):
     """A gradient that torch does not know."""
 
     @staticmethod
