@@ -1,0 +1,40 @@
+"""Judges programs given as text, in this process: for tests of tasks' judges."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from evolve.executor import InlineExecutor
+from evolve.records import Evaluation, Job
+from evolve.task import load
+
+
+def judged(name: str, text: str | None = None, seed: int = 0, seconds: float = 60.0) -> Evaluation:
+    """Return the evaluation of a program for the library's task ``name``: of its seed program, where there is no text."""
+    task = load(name)
+    executor = InlineExecutor(replace(task, limits=replace(task.limits, seconds=seconds, call_seconds=seconds)))
+    try:
+        future = executor.submit(Job("x", task.initial if text is None else {task.entry: text}, seed))
+        while not future.done():
+            executor.pump(None)
+        return future.result()
+    finally:
+        executor.close()
+
+
+def reference(name: str, program: str) -> str:
+    """Return the text of one of a task's reference programs."""
+    return (Path(load(name).root) / "references" / program).read_text()
+
+
+def returning(function: str, expression: str) -> str:
+    """Return a program whose function returns what the expression gives; ``np`` is NumPy there."""
+    return f"import numpy as np\n\n\ndef {function}(*args):\n    return {expression}\n"
+
+
+def refused(seen: Evaluation, says: str) -> bool:
+    """Whether an answer got no score, and by the judge's verdict or before it came across."""
+    assert seen.score is None
+    assert seen.status in ("invalid", "protocol"), (seen.status, seen.error)
+    return seen.status == "protocol" or says in seen.error + seen.feedback
