@@ -58,3 +58,14 @@ upsample_nearest1d upsample_nearest2d upsample_bilinear2d native_batch_norm _nat
 
 OPERATIONS = frozenset(" ".join((POINTWISE, REDUCTIONS, SHAPES, FACTORIES, CONTRACTIONS, LAYERS)).split())
 """Their names; ``x_`` is allowed where ``x`` is."""
+
+VALUED = frozenset(POINTWISE.split()) | {
+    "full",
+    "full_like",
+    "new_full",
+    "scalar_tensor",
+    "constant_pad_nd",
+    "index_fill",
+    "linspace",
+}
+"""Those whose arguments that are numbers are values, not sizes, axes or settings of a layer."""

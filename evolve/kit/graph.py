@@ -15,11 +15,13 @@ from typing import Any
 import torch
 
 from evolve import Invalid
-from evolve.kit.aten import OPERATIONS
+from evolve.kit.aten import OPERATIONS, VALUED
 from evolve.kit.work import Meter, Work
 
 CONSTANTS = 64
 """Elements of constants and of tensors with exact values that a graph may hold: more would be a place for learnt weights."""
+LITERALS = 128
+"""Different numbers that a graph may hold as arguments of its operations, for the same reason."""
 STEPS = 4000
 """Operations that a graph may have."""
 TENSORS = 2000
@@ -44,6 +46,8 @@ class Function:
         if sum(value.numel() for value in self.constants) > CONSTANTS:
             raise Invalid(f"the code holds tensors of more than {CONSTANTS} numbers in all: compute them instead")
         self._steps = [_step(step, place) for place, step in enumerate(steps)]
+        if len({value for step in self._steps for value in step.literals}) > LITERALS:
+            raise Invalid(f"the code computes with more than {LITERALS} different numbers")
         self._last = _last_uses(self._steps, self._result)
         self._mutates = any(step.mutates for step in self._steps)
         self._limit = limit
@@ -51,8 +55,8 @@ class Function:
 
     @property
     def numbers(self) -> int:
-        """How many numbers the graph itself holds, as constants and as literals with a fraction."""
-        return sum(int(value.numel()) for value in self.constants) + sum(step.floats for step in self._steps)
+        """How many numbers the graph itself holds: elements of constants, and what its operations compute with."""
+        return sum(int(value.numel()) for value in self.constants) + sum(len(step.literals) for step in self._steps)
 
     def __call__(self, *inputs: torch.Tensor) -> Any:
         """Run the graph; the first time measured and within the limits.
@@ -140,7 +144,7 @@ class Network(torch.nn.Module):
 
     @property
     def size(self) -> int:
-        """How many numbers the network has: parameters, buffers, constants, and literals with a fraction in its code."""
+        """How many numbers the network has: parameters, buffers, constants, and those that its code computes with."""
         graphs = max(graph.numbers for graph in self._graphs.values())
         return graphs + sum(int(getattr(self, name).numel()) for name in self._names)
 
@@ -169,14 +173,15 @@ def macs(network: Network, x: torch.Tensor) -> int:
 
 
 class _Step:
-    """One operation, ready to run."""
+    """One operation, ready to run. ``literals`` are the numbers that it computes with, but for 0, 1 and -1."""
 
-    def __init__(self, operation: Any, arguments: list[Any], keywords: dict[str, Any]) -> None:
+    def __init__(self, operation: Any, arguments: list[Any], keywords: dict[str, Any], valued: bool = False) -> None:
         self.operation = operation
         self.arguments = arguments
         self.keywords = keywords
         self.uses: set[int] = set()
-        self.floats = 0
+        self.literals: list[float] = []
+        self._valued = valued
         for value in (*arguments, *keywords.values()):
             self._look(value)
         self.mutates = bool(getattr(operation, "_schema", None) and operation._schema.is_mutable)
@@ -187,8 +192,8 @@ class _Step:
                 self._look(item)
         elif isinstance(value, dict) and "step" in value:
             self.uses.add(value["step"])
-        elif isinstance(value, float) and math.isfinite(value) and not value.is_integer():
-            self.floats += 1
+        elif self._valued and type(value) in (int, float) and math.isfinite(value) and value not in (0, 1, -1):
+            self.literals.append(value)
 
     def __call__(self, inputs: Sequence[Any], constants: Sequence[Any], results: Sequence[Any]) -> Any:
         arguments = [_filled(value, inputs, constants, results) for value in self.arguments]
@@ -223,7 +228,8 @@ def _step(step: Any, place: int) -> _Step:
     where = f"step {place} ({name[:60]})"
     arguments = [_checked(value, place, where) for value in arguments]
     keywords = {key: _checked(value, place, where) for key, value in keywords.items()}
-    return _Step(_operation(name), arguments, keywords)
+    base = name.split(".")[1].rstrip("_") if name.count(".") else name
+    return _Step(_operation(name), arguments, keywords, base in VALUED)
 
 
 def _operation(name: str) -> Any:

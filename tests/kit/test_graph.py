@@ -180,7 +180,12 @@ def test_numbers_are_counted_wherever_they_hide() -> None:
     assert network(Counted(lambda m, x: m.layer(x) + m.hidden.sum(), hidden=torch.randn(100)), x).size == plain + 100
     literal = torch.tensor([0.5, 1.5, 2.5])
     assert network(Counted(lambda m, x: m.layer(x) + literal.sum()), x).size == plain + 3
-    assert network(Counted(lambda m, x: m.layer(x) * 0.123 + 0.456), x).size == plain + 2
+    assert network(Counted(lambda m, x: m.layer(x) * 0.123 + 456), x).size == plain + 2
+    table = Counted(lambda m, x: m.layer(x) + torch.stack([x.new_full((), i) for i in range(2, 100)]).sum())
+    assert network(table, x).size == plain + 98
+    smuggled = Counted(lambda m, x: m.layer(x) + torch.stack([x.new_full((), i) for i in range(2, 200)]).sum())
+    with pytest.raises(Invalid, match="different numbers"):
+        network(smuggled, x)
 
 
 @pytest.mark.parametrize(
