@@ -1,0 +1,15 @@
+"""In the jail: has the program build its network, and hands it over as data. Nothing here is trusted; nothing is trained here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import program
+import torch
+
+from evolve.kit import trace
+
+
+def build(vocab: int, context: int, batch: int) -> dict[str, Any]:
+    """Return the program's network for batches of so many texts as operations, tensors and the laws of their values."""
+    return trace.network(program.build_lm(vocab, context), torch.zeros(batch, context, dtype=torch.int64))
