@@ -46,13 +46,17 @@ Watch = Callable[[str, Tensor], None]
 
 
 class MiniLM:
-    """The network. ``weights`` are its 36 matrices (rows = outputs, columns = inputs) by names such as ``"0.query"``."""
+    """The network. ``weights`` are its matrices (rows = outputs, columns = inputs) by names such as ``"0.query"``."""
 
     def __init__(self, saved: Mapping[str, Tensor]) -> None:
         names = {f"{i}.{kind}": f"encoder.layer.{i}.{theirs}" for i in range(LAYERS) for kind, theirs in KINDS.items()}
         self.weights = {name: saved[f"{theirs}.weight"] for name, theirs in names.items()}
         self._biases = {name: saved[f"{theirs}.bias"] for name, theirs in names.items()}
         self._saved = saved
+
+    def to(self, device: str) -> MiniLM:
+        """Return the same network on a device such as ``"cuda"``."""
+        return MiniLM({name: value.to(device) for name, value in self._saved.items()})
 
     def __call__(
         self, tokens: Tensor, weights: Mapping[str, Tensor] | None = None, watch: Watch | None = None
@@ -137,11 +141,12 @@ def batches(encoded: Sequence[Sequence[int]], size: int) -> Iterator[tuple[list[
 def embed(
     network: MiniLM, encoded: Sequence[Sequence[int]], weights: Mapping[str, Tensor] | None = None, size: int = 32
 ) -> Tensor:
-    """Return the embeddings (texts, 384) of encoded texts, without gradients."""
+    """Return the embeddings (texts, 384) of encoded texts on the CPU, without gradients."""
+    device = network.weights["0.query"].device
     found = torch.empty(len(encoded), WIDTH)
     with torch.inference_mode():
         for places, tokens in batches(encoded, size):
-            found[places] = network(tokens, weights)
+            found[places] = network(tokens.to(device), weights).cpu()
     return found
 
 
