@@ -73,7 +73,7 @@ class Llama:
             return linear(x, used[name])
 
         x = self._saved["token_embd.weight"][tokens]
-        turn = _turn(tokens.shape[1])
+        turn = _turn(tokens.shape[1]).to(x.device)
         for i in range(BLOCKS):
             if watch is not None:
                 watch(f"{i}", x)
@@ -110,16 +110,20 @@ def nll(logits: Tensor, tokens: Tensor) -> Tensor:
 
 
 @cache
-def load() -> Llama:
+def load(device: str = "cpu") -> Llama:
     """Return the model, unpacked: about three seconds of CPU time and 540 MB. Shared: not to be changed.
 
     Raises:
-        TaskError: if its file or what reads it is missing; says what to install.
+        TaskError: if its file or what reads it is missing; says what to install. Or if there is no such device.
     """
     reader = _reader()
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise TaskError(f"there is no device {device!r} here: this variant of the task needs a GPU")
     from gguf.quants import dequantize
 
-    return Llama({each.name: torch.tensor(dequantize(each.data, each.tensor_type)) for each in reader.tensors})
+    return Llama(
+        {each.name: torch.tensor(dequantize(each.data, each.tensor_type)).to(device) for each in reader.tensors}
+    )
 
 
 def tokens(text: str, length: int) -> Tensor:
