@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import base64
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from evolve.executor import InlineExecutor
+from evolve.records import Evaluation, Job
+from evolve.task import load
+from tests.tasks.candidates import reference, refused, returning
+
+pytest.importorskip("torch")
+pytest.importorskip("sklearn")
+
+TASK = "pruning/merge"
+Judge = Callable[[str], Evaluation]
+
+
+@pytest.fixture(scope="module")
+def judged() -> Iterator[Judge]:
+    """Judges programs on one seed, in one judge: it trains the experts only once."""
+    executor = InlineExecutor(load(TASK))
+
+    def judge(text: str) -> Evaluation:
+        future = executor.submit(Job("x", {"initial.py": text}, 0))
+        while not future.done():
+            executor.pump(None)
+        return future.result()
+
+    yield judge
+    executor.close()
+
+
+@pytest.fixture(scope="module")
+def judge_module() -> Iterator[ModuleType]:
+    """The judge's script itself, for what an attacker could have prepared with data of his own."""
+    spec = importlib.util.spec_from_file_location("judge_of_merge", Path(load(TASK).evaluator))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+def seed_program() -> str:
+    return load(TASK).initial["initial.py"]
+
+
+def score(seen: Evaluation) -> float:
+    assert seen.status == "ok", seen.error
+    assert seen.score is not None
+    return seen.score
+
+
+def test_references_stand_in_their_order(judged: Judge) -> None:
+    average = score(judged(seed_program()))
+    none = score(judged(returning("merge", "{name: np.zeros_like(part) for name, part in args[0].items()}")))
+    isotropic, least = (score(judged(reference(TASK, name))) for name in ("isotropic.py", "interference.py"))
+    assert none < average < isotropic < least < 0.98
+
+
+@pytest.mark.parametrize("name", ["ties.py", "breadcrumbs.py", "dare.py", "magmax.py", "lines.py", "singular.py"])
+def test_other_references_merge(judged: Judge, name: str) -> None:
+    assert 0.78 < score(judged(reference(TASK, name))) < 0.93
+
+
+def test_equal_seeds_give_equal_evaluations(judged: Judge) -> None:
+    first, again = judged(seed_program()), judged(seed_program())
+    assert (first.score, first.metrics, first.feedback) == (again.score, again.metrics, again.feedback)
+    assert [picture.data for picture in first.artifacts] == [picture.data for picture in again.artifacts]
+
+
+def test_feedback_names_the_worst_tasks_first(judged: Judge) -> None:
+    seen = judged(seed_program())
+    assert seen.feedback.startswith("6 experts: 0.8")
+    assert "3 experts: 0.8" in seen.feedback
+    assert seen.artifacts[0].name == "lengths.svg"
+
+
+def test_one_common_factor_changes_nothing(judged: Judge) -> None:
+    larger = seed_program().replace("/ len(deltas)", "* 1000.0")
+    assert score(judged(larger)) == pytest.approx(score(judged(seed_program())), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("expression", "says"),
+    [
+        ("args[0]['layer1.weight']", "must return a dict"),
+        ("{}", "must return a dict with the arrays"),
+        ("dict(args[1][0], more=args[0]['layer1.bias'])", "must return a dict with the arrays"),
+        ("{name: part.tolist() for name, part in args[0].items()}", "as a float array of shape"),
+        ("{name: part.astype(int) for name, part in args[0].items()}", "not int64"),
+        ("{name: part.T for name, part in args[0].items()}", "as a float array of shape (256, 64)"),
+        ("{name: part * np.nan for name, part in args[0].items()}", "finite"),
+        ("{name: part.astype(float) * 1e300 for name, part in args[0].items()}", "beyond 1e6"),
+    ],
+)
+def test_what_is_no_delta_is_invalid(judged: Judge, expression: str, says: str) -> None:
+    assert refused(judged(returning("merge", expression)), says)
+
+
+def test_a_network_trained_elsewhere_gains_nothing(judged: Judge, judge_module: ModuleType) -> None:
+    """A program that holds a network which does all tasks and returns the way there: it is farther than any length goes."""
+    import torch
+
+    generator = torch.Generator().manual_seed(7)
+    x, y = judge_module.digits()
+    every = torch.cat([change(x) for change in judge_module.TRANSFORMS.values()])
+    labels = torch.cat([y] * len(judge_module.TRANSFORMS))
+    network = judge_module.network(judge_module.WIDTHS, generator)
+    judge_module.fit(network, every, labels, 4, 1e-3, generator)
+    stored = judge_module.plain(network)
+    assert judge_module.accuracy(stored, every, labels) > 0.95
+    text = "import base64\n\nimport numpy as np\n\nSTORED = {\n"
+    for name, part in stored.items():
+        held = base64.b64encode(part.astype("float16").tobytes()).decode()
+        text += f"    {name!r}: np.frombuffer(base64.b64decode('{held}'), 'float16').reshape({part.shape}),\n"
+    text += "}\n\n\ndef merge(base, deltas):\n    return {name: STORED[name] - base[name] for name in base}\n"
+    assert score(judged(text)) < score(judged(seed_program()))
+
+
+def test_the_arguments_are_copies(judged: Judge) -> None:
+    spoilt = seed_program().replace("    return", "    for part in base.values():\n        part[:] = 0\n    return")
+    before = score(judged(seed_program()))
+    assert score(judged(spoilt)) == before
+    assert score(judged(seed_program())) == before
