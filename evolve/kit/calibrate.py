@@ -54,14 +54,17 @@ def statistics(count: int, length: int) -> Mapping[str, NDArray[Any]]:
       neuron's output, at 1 (the diagonal of the masks' Fisher information, arXiv 2204.09656);
     - ``"influence"`` (blocks): 1 - cosine of what goes into a block and what comes out, mean over tokens (arXiv 2403.03853).
     """
-    hangs_on = {
+    return keep.kept("smollm", {"pieces": [count, length], **origin()}, lambda: _statistics(count, length))
+
+
+def origin() -> dict[str, Any]:
+    """Return what everything here hangs on, for `keep.kept`: model, texts, code and versions."""
+    return {
         "model": smollm.FILE.sha256,
         "texts": texts.SUMS,
-        "pieces": [count, length],
         "code": keep.code(__file__, smollm.__file__, texts.__file__),
         "versions": [torch.__version__, np.__version__],
     }
-    return keep.kept("smollm", hangs_on, lambda: _statistics(count, length))
 
 
 def _statistics(count: int, length: int) -> dict[str, NDArray[Any]]:

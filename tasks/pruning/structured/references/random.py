@@ -1,0 +1,13 @@
+"""Random scores: what the removal costs where nothing is known."""
+
+import numpy as np
+
+
+def neuron_score(gate: np.ndarray, up: np.ndarray, down: np.ndarray, stats: dict) -> np.ndarray:
+    """Return the importance of each neuron."""
+    return np.random.default_rng(stats["block"]).random(len(gate))
+
+
+def allocate(budget: int, influence: np.ndarray, scores: np.ndarray) -> list[float]:
+    """Return how many neurons each block loses: the same everywhere."""
+    return [budget / len(influence)] * len(influence)

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from evolve.errors import TaskError
+from evolve.executor import InlineExecutor
+from evolve.judge import score as script
+from evolve.kit import smollm
+from evolve.records import Evaluation, Job
+from evolve.task import load
+from tests.tasks.candidates import reference
+
+SMALL = {"calibration": 1, "length": 48, "pieces": 1, "screen_pieces": 1}
+UNIFORM = "\n\ndef allocate(influence, sparsity):\n    return [sparsity] * 30\n"
+
+
+@pytest.fixture(scope="module")
+def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InlineExecutor]:
+    try:
+        smollm.load()
+    except TaskError as missing:
+        pytest.skip(str(missing))
+    task = load("pruning/llm")
+    task = replace(task, settings={**task.settings, **SMALL}, stages=replace(task.stages, repeats=1))
+    patch = pytest.MonkeyPatch()
+    patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    made = InlineExecutor(task)
+    yield made
+    made.close()
+    patch.undo()
+
+
+@pytest.fixture
+def judge(executor: InlineExecutor) -> ModuleType:
+    """The judge's script itself."""
+    script.load(executor._task)
+    return sys.modules[script.MODULE]
+
+
+def judged(executor: InlineExecutor, text: str, **job: Any) -> Evaluation:
+    future = executor.submit(Job("x", {"initial.py": text}, 0, **job))
+    while not future.done():
+        executor.pump(None)
+    return future.result()
+
+
+def test_the_order_of_methods_is_that_of_the_papers(executor: InlineExecutor) -> None:
+    seed = (Path(load("pruning/llm").root) / "initial.py").read_text()
+    magnitude = judged(executor, seed)
+    wanda = judged(executor, reference("pruning/llm", "wanda.py"))
+    assert (magnitude.status, wanda.status) == ("ok", "ok"), (magnitude.error, wanda.error)
+    assert magnitude.score is not None
+    assert wanda.score is not None
+    assert wanda.score + 0.5 < magnitude.score
+    assert wanda.metrics["against_wanda"] == 0.0
+    assert wanda.metrics["spread"] == 0.0
+    assert "most in" in wanda.feedback
+    (picture,) = wanda.artifacts
+    assert picture.data.startswith(b"<svg")
+
+
+def test_what_a_row_has_in_common_changes_nothing_not_one_bit(executor: InlineExecutor) -> None:
+    wanda = judged(executor, reference("pruning/llm", "wanda.py"))
+    scaled = "import numpy as np\n\ndef score(weight, stats):\n"
+    scaled += "    rows = 2.0 ** (np.arange(len(weight)) % 7)\n"
+    scaled += "    return (np.abs(weight) * stats['norm']) * rows[:, None].astype(np.float32)\n" + UNIFORM
+    again = judged(executor, scaled)
+    assert again.score == wanda.score
+    assert again.metrics["fingerprint"] == wanda.metrics["fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("score", "says"),
+    [
+        ("np.abs(weight) * np.nan", "finite"),
+        ("np.abs(weight)[:, :-1]", "shape"),
+        ("np.abs(weight).T.copy()[:1]", "shape"),
+        ("(weight > 0)", "floats"),
+        ("1.0", "NumPy array"),
+        ("[1.0] * weight.size", "NumPy array"),
+    ],
+)
+def test_scores_that_are_none_are_refused(executor: InlineExecutor, score: str, says: str) -> None:
+    seen = judged(executor, f"import numpy as np\n\ndef score(weight, stats):\n    return {score}\n" + UNIFORM)
+    assert seen.score is None
+    assert seen.status in ("invalid", "protocol")
+    assert says in seen.error + seen.feedback
+
+
+@pytest.mark.parametrize(
+    ("shares", "says"),
+    [
+        ("[0.49] * 30", "mean"),
+        ("[0.0] * 30", "mean"),
+        ("[-0.1, 1.1] * 15", "in [0, 0.95]"),
+        ("[1.5] + [0.4655] * 29", "in [0, 0.95]"),
+        ("[0.5] * 29", "30 numbers"),
+        ("[0.5] * 60", "30 numbers"),
+        ("[float('nan')] * 30", "finite"),
+        ("[True, False] * 15", "list of 30 numbers"),
+        ("None", "list of 30 numbers"),
+    ],
+)
+def test_a_budget_that_is_not_kept_is_refused(executor: InlineExecutor, shares: str, says: str) -> None:
+    text = (
+        f"def score(weight, stats):\n    return weight\n\n\ndef allocate(influence, sparsity):\n    return {shares}\n"
+    )
+    seen = judged(executor, text)
+    assert seen.score is None
+    assert seen.status in ("invalid", "protocol")
+    assert says in seen.error + seen.feedback
+
+
+def test_ties_and_shares_at_the_edge_prune_exactly_half(executor: InlineExecutor, judge: ModuleType) -> None:
+    answers = {"allocate": [0.5 - 0.00099] * 15 + [0.3, 0.7] * 7 + [0.5]}
+
+    def call(name: str, *args: Any) -> Any:
+        return answers[name] if name == "allocate" else np.zeros(args[0].shape)
+
+    candidate = SimpleNamespace(settings=executor._task.settings, call=call)
+    shares = judge.allocated(candidate)
+    masks, _ = judge.pruned(candidate, shares)
+    assert sum(int(mask.sum()) for mask in masks.values()) * 2 == sum(mask.size for mask in masks.values())
+    for name, mask in masks.items():
+        assert set(mask.sum(1)) == {mask.shape[1] * shares[int(name.split(".")[0])] // judge.STEPS}
+
+
+def test_changing_what_it_is_given_gains_nothing(executor: InlineExecutor) -> None:
+    """Arrays that a candidate writes into are its own copies."""
+    wanda = reference("pruning/llm", "wanda.py")
+    before = judged(executor, wanda)
+    spoiling = "def score(weight, stats):\n    weight[:] = 0\n    stats['norm'][:] = 0\n    return weight\n" + UNIFORM
+    judged(executor, spoiling)
+    assert judged(executor, wanda).score == before.score
