@@ -79,7 +79,7 @@ def survey(
         first, *again = judging.all([Job("again", task.initial, 0, "fresh")] * (executor.slots + 1))
         found = Survey(task, (0,), (replace(rows[0], seen=(first,), again=tuple(again)), *rows[1:]))
         wanted = max(task.stages.repeats, FEW) if takes_seed(task) else task.stages.repeats
-        if wanted == 1 and found.deterministic is False:
+        if task.stages.repeats == 1 and found.deterministic is False:
             wanted = NOISY
         count = wanted if seeds is None else seeds
         judged = judging.rows(found.rows, range(count))

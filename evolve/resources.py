@@ -1,4 +1,4 @@
-"""Finds the data folders (tasks, prompts, archive): inside the installed package, or beside it in a checkout."""
+"""Finds the data folders (tasks, templates, prompts, archive): inside the installed package, or beside it in a checkout."""
 
 from pathlib import Path
 

@@ -124,9 +124,10 @@ class Survey:
         """Return whether a program's score is the recorded one; None where nothing is recorded, or too little is known.
 
         Where equal seeds give equal scores, and all of the task's seeds were judged, it has to be the same in all the digits
-        that are written down; elsewhere it may be two standard errors away.
+        that are written down; elsewhere it may be two standard errors away. Of measured time only orderings can be expected to
+        hold on another machine.
         """
-        if row.recorded is None:
+        if row.recorded is None or (row.scores and self.task.resources.exclusive):
             return None
         own, noise = self.score(row), self.mean(row)
         if own is None or noise is None:

@@ -49,22 +49,20 @@ def _chance(survey: Survey) -> Iterator[Finding]:
 
 def _noise(survey: Survey) -> Iterator[Finding]:
     """Compare the spread over seeds with what there is to tell apart."""
-    others = [row for row in survey.rows[1:] if row.scores and survey.lead(row, survey.seed) is not None]
+    others = [row for row in survey.rows[1:] if survey.lead(row, survey.seed) is not None]
+    best = max(others, key=lambda row: lead(survey, row), default=None)
+    gap = 0.0 if best is None else lead(survey, best)
+    if best is not None and gap <= 0.0:
+        yield Finding(
+            "warning", "no reference is better than the seed program", "references/",
+            "the seed program is to be weak: simplify it, or find a better reference",
+        )  # fmt: skip
     own = [*survey.seed.scores]
     if len(own) == 1 and survey.deterministic is False:
         own += [one.score for one in survey.seed.again if one.score is not None]
-    if len(own) < 2:
+    if best is None or gap <= 0.0 or len(own) < 2:
         return
     spread = stdev(own)
-    best = max(others, key=lambda row: lead(survey, row), default=None)
-    gap = 0.0 if best is None else lead(survey, best)
-    if best is None or gap <= 0.0:
-        if others:
-            yield Finding(
-                "warning", "no reference is better than the seed program", "references/",
-                "the seed program is to be weak: simplify it, or find a better reference",
-            )  # fmt: skip
-        return
     sign = survey.task.score.sign
     pairs = [sign * (mine - theirs) for mine, theirs in zip(best.scores, survey.seed.scores, strict=True)]
     paired = stdev(pairs) if len(pairs) > 1 else math.sqrt(2) * spread

@@ -106,10 +106,12 @@ def findings(survey: Survey, confinement: Confinement, tell: Tell) -> Iterator[F
     spoken = replace(task, limits=replace(task.limits, output=OUTPUT))
     with closing(LocalExecutor(spoken, confinement, slots_of(Config(), task))) as executor:
         judging = Judging(spoken, executor, tell)
-        answers = _answers(judging.all([Job("record", _recorder(task, best), survey.seeds[0], "fresh")])[0])
+        spoke = judging.all([Job("record", _recorder(task, best), survey.seeds[0], "fresh")])[0]
+        answers = _answers(spoke)
         if answers is None:
+            why = spoke.error.splitlines()[0] if spoke.error else "it is no plain data, or too much"
             yield Finding(
-                "note", f"what {best.name} returns cannot be written down, so it was not tried to repeat it",
+                "note", f"what {best.name} answers could not be recorded, so it was not tried to repeat it: {why}",
                 best.program or "the seed program", "see to it yourself that no remembered answer reaches a score",
             )  # fmt: skip
             return
@@ -119,11 +121,12 @@ def findings(survey: Survey, confinement: Confinement, tell: Tell) -> Iterator[F
         seen = dict(zip([job.id for job in jobs], judging.all(jobs), strict=True))
     reached = list(_reached(survey, best, seen))
     if reached:
+        told = "repeat/validate" in seen and not reached[-1].startswith("in validate")
         yield Finding(
-            "warning",
+            "note" if told else "warning",
             f"a program that repeats what {best.name} answered on seed {survey.seeds[0]} reaches its score {'; '.join(reached)}",
             "evaluate.py",
-            MEANING,
+            "nothing: validate tells the two apart; evaluate does not" if told else MEANING,
         )
 
 
