@@ -28,7 +28,7 @@ HIDDEN = 5
 SHARES = (0.5, 0.6)
 SCREEN = 1_000_003
 """The seed of the screen's cases."""
-SCREENED = ("output", "down")
+SCREENED = ("output", "up", "down")
 ATTENTION = ("query", "key", "value", "output")
 
 
@@ -43,7 +43,7 @@ class Case:
 
 
 def screen(candidate: Candidate) -> Result:
-    """Judge on two small matrices, always the same."""
+    """Judge on three matrices, always the same rows of the same ones."""
     return result(*improved(candidate, cases(SCREEN, SCREENED, candidate.settings)))
 
 
