@@ -86,7 +86,7 @@ def test_the_seed_is_weak_and_scores_the_same_twice(task: str) -> None:
 )
 def test_references_are_better_than_the_seed_by_far(task: str, program: str, bound: float) -> None:
     pytest.importorskip("scipy")
-    seen = judged(task, reference(task, program))
+    seen = judged(task, reference(task, program).replace("100, 3, 120", "100, 1, 40"))  # fewer linear programs
     assert seen.score is not None
     assert (seen.score > bound) if task == SECOND else (seen.score < bound)
 
