@@ -26,6 +26,21 @@ FLOOR = -30.0
 """Logarithms of probabilities below this count as this one where two answers are compared."""
 
 
+class Placed(nn.Module):
+    """A network on another device: its inputs follow it there, and what its graph makes out of nothing is made there."""
+
+    def __init__(self, network: nn.Module, device: str) -> None:
+        super().__init__()
+        self.network = network.to(device)
+        self.device = torch.device(device)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the network's answers, on its device."""
+        with self.device:
+            answer: Tensor = self.network(inputs.to(self.device))
+        return answer
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Have torch's own random numbers begin at ``seed`` inside, and go on outside as if nothing had been drawn."""
@@ -67,7 +82,8 @@ def fit(
     for step, (inputs, targets) in enumerate(islice(batches, steps)):
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate(step, steps)
-        loss = cross_entropy(network(inputs), targets, recipe.label_smoothing)
+        logits = network(inputs)
+        loss = cross_entropy(logits, targets.to(logits.device), recipe.label_smoothing)
         losses.append(float(loss.detach()))
         if not math.isfinite(losses[-1]):
             raise Invalid(f"the training loss is {losses[-1]} at step {step} of {steps}: the training diverged")
@@ -106,7 +122,7 @@ def answers(network: Callable[[Tensor], Tensor], inputs: Tensor, size: int) -> T
         Invalid: if one of them is not finite.
     """
     with torch.no_grad():
-        logits = torch.cat([network(batch) for batch in inputs.split(size)])
+        logits = torch.cat([network(batch).cpu() for batch in inputs.split(size)])
     if not bool(torch.isfinite(logits).all()):
         raise Invalid("the trained network's logits are not all finite numbers")
     return logits
@@ -131,7 +147,7 @@ def largest(network: nn.Module, share: float) -> dict[str, Tensor]:
         if parameter.requires_grad and parameter.dim() >= 2:
             order = parameter.detach().abs().flatten().sort(descending=True, stable=True).indices
             kept = order[: math.ceil(share * len(order))]
-            masks[name] = torch.zeros(len(order)).index_fill_(0, kept, 1.0).view_as(parameter)
+            masks[name] = torch.zeros_like(order, dtype=parameter.dtype).index_fill_(0, kept, 1.0).view_as(parameter)
             with torch.no_grad():
                 parameter.mul_(masks[name])
     return masks

@@ -104,3 +104,15 @@ def test_a_recipe_is_read_from_plain_data() -> None:
     for value in (["adamw"], "adam", None):
         with pytest.raises(Invalid, match="optimizer must be one of"):
             recipe.read({"optimizer": value}, recipe.Recipe())
+
+
+def test_a_network_that_is_placed_learns_what_it_learns_elsewhere() -> None:
+    with training.seeded(1):
+        plain, other = torch.nn.Linear(4, 2), torch.nn.Linear(4, 2)
+    other.load_state_dict(plain.state_dict())
+    placed = training.Placed(other, "cpu")
+    losses = [
+        training.fit(network, recipe.Recipe(), training.epochs(*points(), 20, 0), 5) for network in (plain, placed)
+    ]
+    assert losses[0] == losses[1]
+    assert list(training.largest(placed, 0.5)) == ["network.weight"]

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional
 
 from evolve import Candidate, Invalid, Result
@@ -34,8 +35,6 @@ SPLIT = 0.9
 
 ELEMENTS, LARGEST, OPERATIONS = 30_000, 20_000, 2000
 """What operations may read and write per byte in all, the numbers of one tensor per byte, and how many operations."""
-SECONDS = 60.0
-"""CPU time that a training may take: ten times what one within the limits takes."""
 ROUNDS = 3
 """How often the future of each text is changed."""
 FUTURE = 2e-3
@@ -61,7 +60,7 @@ def evaluate(candidate: Candidate, seed: int) -> Result:
         inputs, targets = held_out(SEEN, said["context"], said["tests"])
         spent = bits(causal(trained.network, inputs, said["batch"]), targets)
     parts = dict(zip(SEEN, spent.chunk(len(SEEN)), strict=True))
-    metrics = {"macs": trained.macs, "parameters": trained.network.size, "training_bits": trained.last}
+    metrics = {"macs": trained.macs, "parameters": trained.size, "training_bits": trained.last}
     metrics |= {f"bits_{name}": float(part.mean()) for name, part in parts.items()}
     curves = {name: list(enumerate(part.mean(0).tolist())) for name, part in parts.items()}
     drawn = picture.lines(curves, title="Bits per byte", x="bytes seen before", y="bits")
@@ -84,7 +83,8 @@ def validate(candidate: Candidate) -> Result:
 class Trained:
     """A trained network, what it takes per byte, and the bits per byte in the last tenth of its training."""
 
-    network: graph.Network
+    network: nn.Module
+    size: int
     macs: int
     last: float
 
@@ -93,11 +93,12 @@ def train(candidate: Candidate, seed: int, names: Sequence[str], steps: int) -> 
     """Have the program's network described, and train it on the first part of some texts."""
     said = candidate.settings
     network, macs = described(candidate, seed)
+    placed = network if said["device"] == "cpu" else training.Placed(network, said["device"])
     chosen = recipe.Recipe(lr=said["lr"], warmup=0.1, clip=1.0)
     batches = extracts(names, said["context"], said["batch"], seed)
-    losses = training.fit(network, chosen, batches, steps, seconds=SECONDS)
+    losses = training.fit(placed, chosen, batches, steps, seconds=said["seconds"])
     last = losses[-max(1, steps // 10) :]
-    return Trained(network, macs, sum(last) / len(last) / math.log(2))
+    return Trained(placed, network.size, macs, sum(last) / len(last) / math.log(2))
 
 
 def described(candidate: Candidate, seed: int) -> tuple[graph.Network, int]:
@@ -109,7 +110,7 @@ def described(candidate: Candidate, seed: int) -> tuple[graph.Network, int]:
     return allowed.network(data, seed, example, (*example.shape, VOCAB))
 
 
-def causal(network: graph.Network, inputs: torch.Tensor, batch: int) -> torch.Tensor:
+def causal(network: nn.Module, inputs: torch.Tensor, batch: int) -> torch.Tensor:
     """Return the logits, which may depend neither on later bytes, nor on the other texts of a batch, nor on chance.
 
     Several times over, each text is cut somewhere, goes on as another text does there, and comes to lie among other ones:
@@ -190,5 +191,5 @@ def feedback(
     return (
         f"Bits per byte by text: {by_text}; by how many bytes were seen before: {by_place}; by the byte to predict: {by_kind}."
         f" The training ended at {trained.last:.3f}. It uses {trained.macs} of {said['macs']} multiply-accumulates per byte and"
-        f" {trained.network.size} of {said['parameters']} numbers."
+        f" {trained.size} of {said['parameters']} numbers."
     )

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 import torch
+from torch import nn
 
 from evolve import Candidate, Invalid, Result
 from evolve.kit import graph, mnist1d, picture, recipe, training
@@ -28,8 +29,6 @@ FRESH = (1000, 1001, 1002, 1003)
 
 ELEMENTS, LARGEST, OPERATIONS = 30_000, 40_000, 600
 """What operations may read and write per curve in all, the numbers of one tensor per curve, and how many operations."""
-SECONDS = 60.0
-"""CPU time that a training may take: ten times what one within the limits takes."""
 COMPANIONS = 2e-3
 """How far a class's log probability may move with the other curves of the batch: rounding moves it by 1e-5."""
 VECTORS = 256
@@ -70,7 +69,7 @@ def evaluate(candidate: Candidate, seed: int) -> Result:
         seen, known = curves(TRAINING, said["samples"])
         fitted = right(training.answers(trained.network, seen[: said["tests"]], said["batch"]), known[: said["tests"]])
     score = right(logits, classes)
-    metrics = {"macs": trained.macs, "parameters": trained.network.size, "training_accuracy": fitted}
+    metrics = {"macs": trained.macs, "parameters": trained.size, "training_accuracy": fitted}
     table = confusion(logits, classes)
     drawn = picture.heat(table.tolist(), title=f"{score:.1%} of curves right", x="answer", y="true class")
     return Result(score, metrics, feedback(trained, score, fitted, table, said), {"confusion.svg": drawn})
@@ -93,7 +92,8 @@ def validate(candidate: Candidate) -> Result:
 class Trained:
     """A trained network, what it takes per curve, and how its training went."""
 
-    network: graph.Network
+    network: nn.Module
+    size: int
     macs: int
     losses: list[float]
 
@@ -102,16 +102,17 @@ def train(candidate: Candidate, seed: int, data: int, samples: int, steps: int) 
     """Have the program's network described, and train it; where the task prunes, prune it and train what is left."""
     said = candidate.settings
     network, macs = described(candidate, seed)
+    placed = network if said["device"] == "cpu" else training.Placed(network, said["device"])
     default = recipe.Recipe(lr=said["lr"])
     chosen, menu = recipes(candidate.call("recipe"), default) if said["joint"] else (default, Menu())
     batches = augmented(training.epochs(*curves(data, samples), said["batch"], seed), menu, seed)
     kept = 1.0 - said["sparsity"]
     first = steps if kept == 1.0 else round(0.7 * steps)
-    losses = training.fit(network, chosen, batches, first, seconds=SECONDS)
+    losses = training.fit(placed, chosen, batches, first, seconds=said["seconds"])
     if first < steps:
-        masks = training.largest(network, kept)
-        losses += training.fit(network, chosen, batches, steps - first, masks=masks, seconds=SECONDS)
-    return Trained(network, macs, losses)
+        masks = training.largest(placed, kept)
+        losses += training.fit(placed, chosen, batches, steps - first, masks=masks, seconds=said["seconds"])
+    return Trained(placed, network.size, macs, losses)
 
 
 def described(candidate: Candidate, seed: int) -> tuple[graph.Network, int]:
@@ -128,7 +129,7 @@ def described(candidate: Candidate, seed: int) -> tuple[graph.Network, int]:
     return network, macs
 
 
-def steady(network: graph.Network, inputs: torch.Tensor, batch: int) -> torch.Tensor:
+def steady(network: nn.Module, inputs: torch.Tensor, batch: int) -> torch.Tensor:
     """Return the logits, which must not depend on chance or on the other curves of a batch."""
     logits = training.answers(network, inputs, batch)
     order = torch.randperm(len(inputs))
@@ -196,5 +197,5 @@ def feedback(trained: Trained, score: float, fitted: float, table: torch.Tensor,
     return (
         f"{score:.1%} of validation curves right, {fitted:.1%} of training curves; the training loss ended at"
         f" {sum(last) / len(last):.3f}. Most often it took a {worst}. It uses {trained.macs} of {said['macs']}"
-        f" multiply-accumulates per curve and {trained.network.size} of {said['parameters']} numbers."
+        f" multiply-accumulates per curve and {trained.size} of {said['parameters']} numbers."
     )
