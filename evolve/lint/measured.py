@@ -8,7 +8,7 @@ from itertools import combinations
 from statistics import stdev
 
 from evolve.lint.finding import Finding
-from evolve.stages import Screen, takes_seed
+from evolve.stages import FEWEST, Screen, takes_seed
 from evolve.survey import Measured, Survey
 
 AGREES = 0.5
@@ -96,13 +96,14 @@ def _screen(survey: Survey) -> Iterator[Finding]:
     screens = [row.screened for row in rows if row.screened is not None]
     scores = [sum(row.scores) / len(row.scores) for row in rows]
     tau = kendall(screens, scores)
-    held = held_back(survey, rows)
-    lost = [row.name for row in held if lead(survey, row) > 0]
+    held = below(survey, rows, screens)
+    poor = below(survey, rows, scores)
+    lost = [row.name for row in held if row not in poor]
     text = (
         f"Kendall's tau of screen and score over {len(rows)} programs is {tau:.2f}; with screen_keep = "
         f"{task.stages.screen_keep:g} it would hold back {len(held)} of the {len(rows) - 1} references"
     )
-    text += f", of those better than the seed program {', '.join(lost)}" if lost else ""
+    text += f", of which {', '.join(lost)} would not be held back by the score" if lost else ""
     if tau < AGREES or lost:
         yield Finding(
             "warning", text, "evaluate.py: screen",
@@ -112,17 +113,14 @@ def _screen(survey: Survey) -> Iterator[Finding]:
         yield Finding("note", text, "evaluate.py: screen", "nothing: it agrees")
 
 
-def held_back(survey: Survey, rows: Sequence[Measured]) -> list[Measured]:
-    """Return the references that the screen would hold back in a run whose latest candidates are these programs."""
-    sign, keep = survey.task.score.sign, survey.task.stages.screen_keep
-    screens = [row.screened for row in rows if row.screened is not None]
-    many = Screen(sign, keep, screens * (1 + 10 // len(screens)))  # there is a bar from some screens on
-    bar = many.bar
-    if bar is None:
-        return []
-    return [
-        row for row in rows if row is not survey.seed and row.screened is not None and sign * row.screened < sign * bar
-    ]
+def below(survey: Survey, rows: Sequence[Measured], values: Sequence[float]) -> list[Measured]:
+    """Return the references that a screen which gave these values would hold back, in a run whose latest candidates are these
+    programs.
+    """
+    sign = survey.task.score.sign
+    bar = Screen(sign, survey.task.stages.screen_keep, [*values] * (1 + FEWEST // len(values))).bar
+    pairs = zip(rows, values, strict=True)
+    return [row for row, value in pairs if row is not survey.seed and bar is not None and sign * value < sign * bar]
 
 
 def kendall(xs: Sequence[float], ys: Sequence[float]) -> float:
