@@ -5,11 +5,14 @@ import itertools
 
 
 def points(n, dimensions):
-    """Return the first n points of a grid."""
-    side = 1
-    while side**dimensions < n:
-        side += 1
-    return [list(map(float, place)) for place in itertools.islice(itertools.product(range(side), repeat=dimensions), n)]
+    """Return the n points of a lattice that lie nearest to a centre."""
+    shift, height, centre = 0.0, 1.0, 0.5
+    lattice = []
+    for place in itertools.product(range(-2, 4), repeat=dimensions):
+        first = place[0] + shift * sum(place[1:])
+        lattice.append([first] + [height * k for k in place[1:]])
+    lattice.sort(key=lambda point: sum((x - centre) ** 2 for x in point))
+    return lattice[:n]
 
 
 # EVOLVE-BLOCK-END
