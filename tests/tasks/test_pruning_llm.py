@@ -54,10 +54,14 @@ def judged(executor: InlineExecutor, text: str, **job: Any) -> Evaluation:
     return future.result()
 
 
-def test_the_order_of_methods_is_that_of_the_papers(executor: InlineExecutor) -> None:
+@pytest.fixture(scope="module")
+def wanda(executor: InlineExecutor) -> Evaluation:
+    return judged(executor, reference("pruning/llm", "wanda.py"))
+
+
+def test_the_order_of_methods_is_that_of_the_papers(executor: InlineExecutor, wanda: Evaluation) -> None:
     seed = (Path(load("pruning/llm").root) / "initial.py").read_text()
     magnitude = judged(executor, seed)
-    wanda = judged(executor, reference("pruning/llm", "wanda.py"))
     assert (magnitude.status, wanda.status) == ("ok", "ok"), (magnitude.error, wanda.error)
     assert magnitude.score is not None
     assert wanda.score is not None
@@ -69,8 +73,7 @@ def test_the_order_of_methods_is_that_of_the_papers(executor: InlineExecutor) ->
     assert picture.data.startswith(b"<svg")
 
 
-def test_what_a_row_has_in_common_changes_nothing_not_one_bit(executor: InlineExecutor) -> None:
-    wanda = judged(executor, reference("pruning/llm", "wanda.py"))
+def test_what_a_row_has_in_common_changes_nothing_not_one_bit(executor: InlineExecutor, wanda: Evaluation) -> None:
     scaled = "import numpy as np\n\ndef score(weight, stats):\n"
     scaled += "    rows = 2.0 ** (np.arange(len(weight)) % 7)\n"
     scaled += "    return (np.abs(weight) * stats['norm']) * rows[:, None].astype(np.float32)\n" + UNIFORM
@@ -104,6 +107,7 @@ def test_scores_that_are_none_are_refused(executor: InlineExecutor, score: str, 
         ("[0.0] * 30", "mean"),
         ("[-0.1, 1.1] * 15", "in [0, 0.95]"),
         ("[1.5] + [0.4655] * 29", "in [0, 0.95]"),
+        ("[10**2000] * 30", "in [0, 0.95]"),
         ("[0.5] * 29", "30 numbers"),
         ("[0.5] * 60", "30 numbers"),
         ("[float('nan')] * 30", "finite"),
@@ -135,10 +139,8 @@ def test_ties_and_shares_at_the_edge_prune_exactly_half(executor: InlineExecutor
         assert set(mask.sum(1)) == {mask.shape[1] * shares[int(name.split(".")[0])] // judge.STEPS}
 
 
-def test_changing_what_it_is_given_gains_nothing(executor: InlineExecutor) -> None:
+def test_changing_what_it_is_given_gains_nothing(executor: InlineExecutor, wanda: Evaluation) -> None:
     """Arrays that a candidate writes into are its own copies."""
-    wanda = reference("pruning/llm", "wanda.py")
-    before = judged(executor, wanda)
     spoiling = "def score(weight, stats):\n    weight[:] = 0\n    stats['norm'][:] = 0\n    return weight\n" + UNIFORM
     judged(executor, spoiling)
-    assert judged(executor, wanda).score == before.score
+    assert judged(executor, reference("pruning/llm", "wanda.py")).score == wanda.score

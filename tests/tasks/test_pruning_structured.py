@@ -105,6 +105,7 @@ def test_scores_that_are_none_are_refused(executor: InlineExecutor, expression: 
         ("[0.0] * 30", "must lose 9216"),
         ("[-budget] + [2 * budget / 29] * 29", "0 to 1459"),
         ("[1536] * 6 + [0] * 24", "0 to 1459"),
+        ("[10**2000] * 30", "0 to 1459"),
         ("[budget / 29] * 29", "30 numbers"),
         ("[float('inf')] * 30", "finite"),
         ("[True] * 30", "list of 30 numbers"),

@@ -81,7 +81,7 @@ def allocated(candidate: Candidate) -> list[int]:
     if len(reply) != smollm.BLOCKS:
         raise Invalid(f"allocate must return {smollm.BLOCKS} numbers, one for each block, not {len(reply)}")
     if not all(0 <= each <= 0.95 for each in reply):
-        raise Invalid(f"each block's sparsity must be in [0, 0.95], not {min(reply):.6g} to {max(reply):.6g}")
+        raise Invalid(f"each block's sparsity must be in [0, 0.95], not {min(reply)!r:.12} to {max(reply)!r:.12}")
     if abs(fmean(reply) - sparsity) > NEAR:
         raise Invalid(
             f"the blocks' sparsities must have the mean {sparsity} within {NEAR}, not {fmean(reply):.6g}: "

@@ -123,7 +123,7 @@ def allocated(candidate: Candidate, scores: np.ndarray, sparsity: float) -> list
     if len(reply) != smollm.BLOCKS:
         raise Invalid(f"allocate must return {smollm.BLOCKS} numbers, one for each block, not {len(reply)}")
     if not all(0 <= each <= MOST for each in reply):
-        raise Invalid(f"each block must lose 0 to {MOST} neurons, not {min(reply):.6g} to {max(reply):.6g}")
+        raise Invalid(f"each block must lose 0 to {MOST} neurons, not {min(reply)!r:.12} to {max(reply)!r:.12}")
     if abs(sum(reply) - budget) > NEAR:
         raise Invalid(f"all blocks together must lose {budget} neurons (within {NEAR}), not {sum(reply):.6g}")
     return apportion.whole(reply, budget, MOST)
