@@ -40,6 +40,15 @@ def test_a_good_task_has_no_error_and_the_command_says_the_rest(make: Make) -> N
     assert "stand where a prompt sees them" in done.output
 
 
+def test_a_seed_program_that_fails_is_an_error(make: Make) -> None:
+    root = make(**{"initial.py": "def centre(xs):\n    return None\n"})
+    (root / "references" / "mean.py").unlink()
+    (root / "task.toml").write_text('brief = "b"\n')
+    done = CliRunner().invoke(main, ["check", str(root), "--lint"], catch_exceptions=False)
+    assert done.exit_code == 1
+    assert "the seed program ends as invalid: centre must return a float" in done.output
+
+
 # ---------------------------------------------------------------------- leaks
 
 

@@ -95,7 +95,8 @@ def _columns(survey: Survey) -> list[str]:
 
 def _row(survey: Survey, row: Measured) -> list[Cell]:
     agrees = survey.agrees(row)
-    said = "" if row.recorded is None else "unknown" if agrees is None else "yes" if agrees else "NO"
+    open_ = "(time)" if survey.task.resources.exclusive else "unknown"
+    said = "" if row.recorded is None else open_ if agrees is None else "yes" if agrees else "NO"
     own = survey.mean(row)
     score = _shown(own) if own else f"{row.failed.status}: {row.failed.error[:60]}" if row.failed else ""
     lead = None if row is survey.seed else survey.lead(row, survey.seed)
