@@ -176,9 +176,17 @@ def damage(masks: Mapping[str, np.ndarray], calibration: int) -> dict[str, float
     lost = {}
     for name, weight in network().weights.items():
         gone = weight * torch.from_numpy(masks[name])
-        grams = [moments_of(side, calibration)[name].gram for side in DOMAINS]
-        lost[name] = fmean(power(gone, gram) / power(weight, gram) for gram in grams)
+        lost[name] = fmean(
+            power(gone, moments_of(side, calibration)[name].gram) / whole(side, calibration)[name] for side in DOMAINS
+        )
     return lost
+
+
+@cache
+def whole(side: str, calibration: int) -> dict[str, float]:
+    """Return the power of all outputs of each matrix on one domain's calibration texts."""
+    moments = moments_of(side, calibration)
+    return {name: power(weight, moments[name].gram) for name, weight in network().weights.items()}
 
 
 def power(weight: torch.Tensor, gram: torch.Tensor) -> float:
