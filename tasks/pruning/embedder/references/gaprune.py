@@ -3,7 +3,7 @@
 s is the alignment of the gradients: the product of both unit gradients, smoothed 3 × 3, the factor kept in [0.8, 1.2]. The form
 with β = 1 and γ = 0.5 is that of its authors' code; its softplus and sigmoid change no order. Whole matrices compete here (by
 rows it scores 0.426), all matrices there. Fisher informations are scaled to mean 1, as their unit decides against γ: with that of
-this loss, which is small, the score is that of magnitude.
+this loss, which is small, the order is almost that of magnitude.
 """
 
 import numpy as np
