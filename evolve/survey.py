@@ -87,7 +87,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the programs of a task scored. The first one is the seed program; ``recorded`` are baselines without a program."""
+    """What the programs of a task scored. The first one is the seed program."""
 
     task: Task
     seeds: tuple[int, ...]
