@@ -120,3 +120,9 @@ def test_what_is_no_language_model_is_said(forward: str, says: str) -> None:
     seen = judged(forward)
     assert (seen.status, seen.score) == ("invalid", None)
     assert says in seen.error
+
+
+def test_a_network_can_be_so_wrong_and_no_wronger() -> None:
+    seen = judged("h = self.out(self.e(x))\nreturn h if self.training else h * 1e37")
+    assert seen.status == "ok", seen.error
+    assert 32 < (seen.score or 0) <= 64

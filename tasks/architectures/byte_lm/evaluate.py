@@ -35,6 +35,8 @@ SPLIT = 0.9
 
 ELEMENTS, LARGEST, OPERATIONS = 30_000, 20_000, 2000
 """What operations may read and write per byte in all, the numbers of one tensor per byte, and how many operations."""
+WORST = 64.0
+"""Bits that a byte takes at most, however wrong a network is."""
 ROUNDS = 3
 """How often the future of each text is changed."""
 FUTURE = 2e-3
@@ -170,9 +172,9 @@ def held_out(names: Sequence[str], context: int, count: int) -> training.Batch:
 
 
 def bits(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Return the bits that each byte takes."""
+    """Return the bits that each byte takes, at most `WORST`."""
     loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-    return loss.view_as(targets) / math.log(2)
+    return (loss.view_as(targets) / math.log(2)).clamp_max(WORST)
 
 
 def feedback(
