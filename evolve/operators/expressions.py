@@ -8,6 +8,7 @@ from typing import Any
 
 from evolve.operators import families
 from evolve.operators.kinds import Kinds, called
+from evolve.operators.learning.constants import SIZES
 from evolve.operators.site import Change, Site
 from evolve.operators.syntax import LARGEST_NUMBER, Edit
 from evolve.operators.tune import integer_step
@@ -17,6 +18,10 @@ LONGEST_TABLE = 32
 _BINARY: Sequence[tuple[type[ast.operator], str]] = ((ast.Add, "+"), (ast.Sub, "-"), (ast.Mult, "*"), (ast.Div, "/"))
 _INTEGER: Sequence[tuple[type[ast.operator], str]] = ((ast.FloorDiv, "//"), (ast.Mod, "%"))
 _ORDER: Mapping[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+_WHOLE = SIZES | {
+    *("range", "reshape", "view", "zeros", "ones", "randn", "rand", "randint", "randrange", "combinations"),
+}
+"""What takes whole numbers."""
 _EQUAL: Mapping[type[ast.cmpop], str] = {ast.Eq: "==", ast.NotEq: "!="}
 
 
@@ -189,19 +194,7 @@ def counts(site: Site, node: ast.expr) -> bool:
                 return True
             case ast.Slice():
                 return True
-            case ast.Call() if called(above) in (
-                "range",
-                "reshape",
-                "view",
-                "zeros",
-                "ones",
-                "randn",
-                "rand",
-                "randint",
-                "Linear",
-                "randrange",
-                "combinations",
-            ):
+            case ast.Call() if called(above) in _WHOLE:
                 return True
             case ast.Subscript() | ast.Call() | ast.stmt() | ast.Lambda() | ast.comprehension() | None:
                 return False

@@ -11,6 +11,7 @@ from random import Random
 
 from evolve import normal
 from evolve.operators import expressions, statements
+from evolve.operators.learning.moves import shown
 from evolve.operators.refine import refine
 from evolve.operators.site import Move, Site
 from evolve.operators.syntax import checked, modules
@@ -72,7 +73,7 @@ class Mutate:
         sources: Sources = parent.sources
         notes: list[str] = []
         for _ in range(_TRIES):
-            changed = mutated(sources, rng, step)
+            changed = mutated(sources, rng, step, task.brief)
             if changed is None:
                 continue
             sources = changed[0]
@@ -96,14 +97,15 @@ def near(proposal: Proposal, task: Task, evaluation: Evaluation) -> bool:
     return task.score.sign * (evaluation.score - proposal.parent.score) >= -TOLERANCE * (max(scores) - min(scores))
 
 
-def mutated(sources: Sources, rng: Random, step: float) -> tuple[Sources, str] | None:
+def mutated(sources: Sources, rng: Random, step: float, brief: str = "") -> tuple[Sources, str] | None:
     """Return the sources after one move and what it did, or None where chance led it nowhere."""
     files = [module for module in modules(sources) if module.nodes]
     if not files:
         raise Stop("draft", "no evolvable Python that parses")
     module = rng.choices(files, [len(m.nodes) for m in files])[0]
-    move = rng.choices(list(MOVES), list(MOVES.values()))[0]
-    change = move(Site(module, rng, step))
+    site = Site(module, rng, step, brief)
+    moves = {**MOVES, **shown(site)}
+    change = rng.choices(list(moves), list(moves.values()))[0](site)
     text = module.apply(change.edits) if change else None
     if change is None or text is None or len(text) > max(LONGEST, len(module.data)):
         return None

@@ -73,7 +73,9 @@ def refine(child: Draft, evaluation: Evaluation, before: Sources, task: Task, rn
             checked = best
         pool = new if new and (patience == PATIENCE or rng.random() < 0.5) else everywhere
         chosen = rng.sample(pool, min(rng.choice((1, 1, 2, 3)), len(pool)))
-        point = values | {i: values[i] + rng.gauss(0, 1) * size * scale(values[i]) for i in chosen}
+        point = values | {
+            i: values[i] + rng.gauss(0, 1) * size * scale(values[i], found.numbers[i].rate) for i in chosen
+        }
         sources = found.with_values({i: float(shown(v)) for i, v in point.items()})
         if sources is None:
             failed += 1

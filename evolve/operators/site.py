@@ -9,6 +9,8 @@ from functools import cached_property
 from random import Random
 
 from evolve.operators.kinds import Kind, Kinds
+from evolve.operators.learning.arrays import Arrays
+from evolve.operators.learning.constants import structural
 from evolve.operators.syntax import Edit, Module, Number, numbers, shown
 
 
@@ -21,17 +23,26 @@ class Change:
 
 
 class Site:
-    """One file about to be changed, with the source of chance and the step size for new constants."""
+    """One file about to be changed, with the source of chance and the step size for new constants.
 
-    def __init__(self, module: Module, rng: Random, step: float) -> None:
+    ``brief`` is the task's text, which may say of names what the file does not.
+    """
+
+    def __init__(self, module: Module, rng: Random, step: float, brief: str = "") -> None:
         self.module = module
         self.rng = rng
         self.step = step
+        self.brief = brief
 
     @cached_property
     def kinds(self) -> Kinds:
         """The names and kinds of the file."""
         return Kinds(self.module)
+
+    @cached_property
+    def arrays(self) -> Arrays:
+        """What the file's expressions show of arrays."""
+        return Arrays(self.module, self.brief)
 
     @cached_property
     def numbers(self) -> tuple[Number, ...]:
@@ -49,6 +60,8 @@ class Site:
         ):
             return False
         above = self.module.above[node]
+        if isinstance(node, ast.Constant) and isinstance(node.value, int) and structural(self.module.above, node):
+            return False
         if (
             isinstance(above, ast.Attribute | ast.Call)
             and getattr(above, "value", getattr(above, "func", None)) is node

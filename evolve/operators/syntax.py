@@ -16,6 +16,7 @@ from functools import cached_property
 
 from evolve import blocks, normal
 from evolve.errors import TaskError
+from evolve.operators.learning.constants import rate, structural
 from evolve.records import Sources
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -105,6 +106,10 @@ class Module:
         start, stop = self.span(node)
         return any(first <= start and stop <= last for first, last in self._open)
 
+    def opens(self, place: int) -> bool:
+        """Whether text may be inserted at a place."""
+        return any(first <= place <= last for first, last in self._open)
+
     def text(self, node: ast.expr | ast.stmt) -> str:
         """Return the source of ``node``."""
         start, stop = self.span(node)
@@ -192,7 +197,7 @@ class Module:
 @dataclass(frozen=True, slots=True)
 class Number:
     """A numeric constant in the text: where it stands and what it is. ``tight`` means that a sign needs parentheses
-    there.
+    there, ``rate`` that it is stepped by factors.
 
     ``group`` names the loop or other statement around it, outermost first, so that equal numbers can be changed
     together near and far.
@@ -205,6 +210,7 @@ class Number:
     tight: bool = False
     index: bool = False
     group: tuple[int, ...] = ()
+    rate: bool = False
 
     @property
     def whole(self) -> bool:
@@ -267,8 +273,9 @@ def numbers(module: Module) -> tuple[Number, ...]:
         value = node.value if isinstance(node, ast.Constant) else None
         if not isinstance(node, ast.Constant) or not isinstance(value, int | float) or isinstance(value, bool):
             continue
-        if not abs(value) < LARGEST_NUMBER:
+        if not abs(value) < LARGEST_NUMBER or (isinstance(value, int) and structural(module.above, node)):
             continue
+        factor = rate(module.above, node)
         parent = module.above[node]
         place: ast.expr = node
         if isinstance(parent, ast.UnaryOp) and isinstance(parent.op, ast.USub):
@@ -278,7 +285,7 @@ def numbers(module: Module) -> tuple[Number, ...]:
         power = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow) and parent.left is place
         tight = (power or isinstance(parent, ast.Attribute)) and not module.enclosed(place)
         index = isinstance(parent, ast.Subscript | ast.Slice)
-        found.append(Number(module.path, *module.span(place), value, tight, index, _statements(module, node)))
+        found.append(Number(module.path, *module.span(place), value, tight, index, _statements(module, node), factor))
     return tuple(found)
 
 

@@ -112,11 +112,13 @@ def _rewritten(text: str, edits: Sequence[Edit]) -> str:
     return data.decode()
 
 
-def scale(value: float) -> float:
+def scale(value: float, rate: bool = False) -> float:
     """Return the size of a step of 1 for a constant: its own size, but at least 0.1, unless it was written small on
-    purpose.
+    purpose or is a rate.
     """
     size = abs(value)
+    if rate:
+        return size or 1e-3
     return size if 0 < size < 0.005 else max(size, 0.1)
 
 
@@ -178,8 +180,8 @@ def stepped(found: Constants, step: float, rng: Random) -> dict[int, int | float
         for position in chosen:
             if position in values:
                 continue
-            old = float(found.numbers[position].value)
-            new = old + rng.gauss(0, 1) * step * scale(old)
+            old, rate = float(found.numbers[position].value), found.numbers[position].rate
+            new = old * math.exp(2 * step * rng.gauss(0, 1)) if rate else old + rng.gauss(0, 1) * step * scale(old)
             values.update(dict.fromkeys(found.alike(position, rng), new))
         return values
     position = rng.choice(integers)
@@ -215,7 +217,8 @@ def search(child: Draft, evaluation: Evaluation, task: Task, rng: Random) -> Poi
     if len(groups) < 2 or evaluation.score is None:
         return
     origin = np.array([float(found.numbers[group[0]].value) for group in groups])
-    scales = np.array([scale(value) for value in origin])
+    rates = [found.numbers[group[0]].rate for group in groups]
+    scales = np.array([scale(value, rate) for value, rate in zip(origin, rates, strict=True)])
     sigma = float(child.traits.get("step", STEP))
     strategy = _strategy(len(groups), min(max(sigma, 0.01), 0.3), rng)
     start = best = task.score.sign * evaluation.score
