@@ -111,7 +111,6 @@ REFUSED = {
     "a bomb of operations": ("x = logits\nfor _ in range(400):\n    x = x + 1\nreturn x.sum()", "operations"),
     "a bomb of numbers": ("return logits[:, None, None, :].expand(100, 100, 100, 10).mul(2).sum()", "numbers"),
     "a table": ("return F.cross_entropy(logits * torch.tensor([[1.0, 2.0]] * 50).view(100, 1), targets)", "64"),
-    "a file": ("torch.save(logits, 'x')\n" + CE, ""),
     "a gradient of its own": (
         "class Mine(torch.autograd.Function):\n    pass\nreturn Mine.apply(logits)",
         "",
