@@ -67,7 +67,7 @@ def structural(above: Mapping[ast.AST, ast.AST], node: ast.expr) -> bool:
     match around:
         case ast.keyword(arg=name):
             return name in _WORDS or (name in _GEOMETRY and _padded(above[around]))
-        case ast.Subscript(value=ast.Attribute(attr="shape"), slice=index):
+        case ast.Subscript(value=ast.Attribute(attr="shape") | ast.Name(id="shape" | "input_shape"), slice=index):
             return index is at
         case ast.Call(func=ast.Attribute(attr=name), args=args) if at in args:
             return name in _AXES or (_PLACES.get(args.index(at)) is not None and _padded(around))
