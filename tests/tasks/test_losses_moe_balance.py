@@ -34,7 +34,7 @@ def routed(body: str) -> Evaluation:
 
 
 def test_a_balanced_mixture_loses_less_where_capacity_is_limited() -> None:
-    task = shortened(TASK, steps=80, tests=4, coefficients=[0.1])
+    task = shortened(TASK, steps=100, tests=4, coefficients=[0.1])
     none, switch = here(task, task.initial[task.entry]), here(task, reference(TASK, "switch.py"))
     assert none.status == switch.status == "ok", none.error + switch.error
     assert (switch.score or 9) < (none.score or 0) - 0.02

@@ -198,7 +198,7 @@ def train(case: Case, losses: Sequence[Loss], seed: int, settings: Mapping[str, 
             value = loss(network(x[rows]).cpu(), split.given[rows])
             if not bool(torch.isfinite(value)):
                 raise Invalid(
-                    f"the loss became {float(value)} in epoch {epoch + 1} of {len(losses)} ({case}): keep logs and roots from 0"
+                    f"the loss became {value.item()} in epoch {epoch + 1} of {len(losses)} ({case}): keep logs and roots from 0"
                 )
             if value.requires_grad:  # otherwise this epoch has nothing to learn
                 optimiser.zero_grad()
