@@ -10,7 +10,7 @@ from kit import attempt, got, honest as solve, read  # noqa: F401
 sys.path += targets.SITES
 for name in ("evolve", "evolve.judge.score", "evolve._data", "pytest", "click"):
     attempt("read_outside", f"imported {name}", importlib.import_module, name)
-for path in (f"{targets.EVOLVE}/records.py", f"{targets.EVOLVE}/judge/score.py", f"{targets.EVOLVE}/../tasks/math"):
+for path in (f"{targets.EVOLVE}/errors.py", f"{targets.EVOLVE}/judge/score.py", f"{targets.EVOLVE}/../tasks/math"):
     attempt("read_outside", "the package's files", lambda: path if os.path.isdir(path) and os.listdir(path) else read(path, 10))
 for folder in sys.path:
     for base, folders, files in os.walk(folder):

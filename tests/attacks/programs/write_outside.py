@@ -70,7 +70,7 @@ if not unconfined():
     FOLDERS = [folder for folder in FOLDERS if not folder.startswith(HERE + "/") or folder.endswith("..")]  # its own
 for folder in FOLDERS:
     attempt("write_outside", "created", create, folder)
-for path in (__file__, os.__file__, f"{targets.EVOLVE}/records.py", f"{targets.TASK}/evaluate.py"):
+for path in (__file__, os.__file__, f"{targets.EVOLVE}/errors.py", f"{targets.TASK}/evaluate.py"):
     attempt("write_outside", f"opened {path} for writing", write, path)
 for folder in ("/tmp", "/dev/shm", "/dev/mqueue"):  # its own where it has a file system of its own: the arena looks
     try:
