@@ -87,6 +87,7 @@ class Session:
     def __enter__(self) -> Session:
         with ExitStack() as opening:
             opening.enter_context(self.archive.lock(self.info.name))
+            opening.push(self._unopened)
             if self._resumed is not None:
                 plain = self.config.model_dump(mode="json")
                 self.archive.resume_run(self.info.name, plain, self._resumed, environment(self.task))
@@ -117,12 +118,16 @@ class Session:
     ) -> None:
         with self._stack:
             ended = error is None and bool(self.reason) and not self.loop.draining
-            told = (str(error).splitlines() or [""])[0] or (type(error).__name__ if error else "closed")
+            reason = self.reason or (_told(error) if error else "closed")
             # An archive that cannot be written, as on a full disk, cannot be told so either: the first error is the one to see.
             with suppress(ArchiveError) if isinstance(error, ArchiveError) else nullcontext():
-                self.archive.finish(
-                    self.info.name, "done" if ended else "stopped", self.reason or told, self.loop.budget.seconds
-                )
+                self.archive.finish(self.info.name, "done" if ended else "stopped", reason, self.loop.budget.seconds)
+
+    def _unopened(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Write down why the run could not be opened, as for want of a GPU: else it stays there as a running one."""
+        with suppress(ArchiveError):
+            if error is not None:
+                self.archive.finish(self.info.name, "stopped", _told(error), self.info.seconds)
 
     def _say(self, text: str) -> None:
         """Pass on what the executor has to tell a person; to the terminal where no observer listens."""
@@ -146,6 +151,11 @@ class Session:
         with interruptible(self.loop):
             self.reason = self.loop.evolve()
         return self.reason
+
+
+def _told(error: BaseException) -> str:
+    """Return an error in one line."""
+    return (str(error).splitlines() or [""])[0] or type(error).__name__
 
 
 def start(loop: Loop, seeds: Sequence[tuple[str, Sources]]) -> None:

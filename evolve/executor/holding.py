@@ -70,9 +70,8 @@ class Holdings:
             found = self._leases.devices
             if len(found) < resources.gpus:
                 names = ", ".join(f"{device.name} {device.uuid}" for device in found) or "no GPU"
-                raise ConfigError(
-                    f"the task needs {resources.gpus} GPUs for an evaluation, and {names} was found ({probe.how})"
-                )
+                wanted = "a GPU" if resources.gpus == 1 else f"{resources.gpus} GPUs"
+                raise ConfigError(f"the task needs {wanted} for an evaluation, and {names} was found ({probe.how})")
             nodes(found, self._devices)  # an error now rather than in every jail
 
     @property
