@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
+from evolve.operators.mutate import mutated
 from evolve.records import Evaluation
 from evolve.task import load
 from tests.tasks.candidates import reference
@@ -125,3 +128,9 @@ def test_what_is_no_loss_has_no_score(name: str) -> None:
     assert seen.score is None
     assert seen.status in ("invalid", "crash", "protocol"), (seen.status, seen.error)
     assert says in seen.error
+
+
+def test_the_seed_leaves_the_arms_without_models_something_to_change() -> None:
+    task = load(TASK)
+    children = [mutated(task.initial, Random(seed), 0.3, task.brief) for seed in range(100)]
+    assert len({child[0][task.entry] for child in children if child}) >= 8
