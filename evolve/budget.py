@@ -156,9 +156,14 @@ class Budget:
             return f"target {self.target:g} reached"
         if limits.patience is not None and self.evaluations - self.best_at >= limits.patience:
             return f"no better program in {limits.patience} evaluations"
-        if self.barren >= EXHAUSTED:
+        if self.exhausted:
             return f"no new program in {EXHAUSTED} attempts"
         return ""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing new has come for so long that nothing will."""
+        return self.barren >= EXHAUSTED
 
     @property
     def used(self) -> Cost:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evolve.cli.listing import several
 from evolve.cli.run import LEVELS
 from evolve.cli.task import as_json_option
 
@@ -86,6 +87,8 @@ def check(task: str, program: Path | None, seed: int, isolation: str, artifacts:
         require(loaded)
         about = foreign.about(loaded) if loaded.foreign else None
         sources = loader.read_program(loaded, program) if program else loaded.initial
+        if sys.stderr.isatty():  # the judge may have to train what it compares with first
+            click.echo(f"judging on {several(max(1, loaded.stages.repeats), 'seed', 'seeds')} …", err=True)
         seen = evaluate_once(loaded, sources, seed, choose(isolation))
         if seen.score is not None and has_validate(loaded):
             held_out = evaluate_once(loaded, sources, seed, choose(isolation), "validate")
@@ -177,7 +180,7 @@ def _sheet(seen: Evaluation, held_out: Evaluation | None, task: Task) -> str:
 
     unit = f" {task.score.unit}" if task.score.unit else ""
     reason = f" ({seen.isolation_reason})" if seen.isolation_reason else ""
-    used = f", {seen.cpu_seconds:.3f} s of CPU" if seen.cpu_seconds is not None else ""
+    used = f", {seen.cpu_seconds:.3f} s of CPU in the jail" if seen.cpu_seconds is not None else ""
     used += f", {seen.memory / 2**20:.0f} MiB at most" if seen.memory is not None else ""
     lines = [f"status      {seen.status}"]
     if seen.score is not None:

@@ -116,8 +116,8 @@ def _emit_rich(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Se
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, flush in zip(columns, right, strict=True):
-        table.add_column(name, justify="right" if flush else "left", overflow="fold")
+    for at, (name, flush) in enumerate(zip(columns, right, strict=True)):
+        table.add_column(name, justify="right" if flush else "left", overflow="fold", no_wrap=at == 0)
     for row in cells:
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -121,7 +122,7 @@ how_options = _together(
 @place_options
 def run(task: str, models: tuple[str, ...], arms: tuple[str, ...], seed: int | None, name: str | None, config: Path | None,
         start_from: tuple[str, ...], settings: tuple[str, ...], db: Path, as_json: bool, **flags: Any) -> None:  # fmt: skip
-    """Evolve programs for TASK: a folder, or a name that `evolve tasks` lists."""
+    """Evolve programs for TASK: a folder, or a name that `evolve tasks` lists; TASK@VARIANT for a variant of it."""
     from evolve.config import merge
     from evolve.config import settings as parse_settings
     from evolve.session import created, options
@@ -264,9 +265,21 @@ def _search(session: Session, as_json: bool) -> int:
         if screening is not None:
             click.echo(f"screen: {screening.words}")
         click.echo(f"next: evolve best · evolve show {best.id} · evolve diff {best.id} · evolve lineage {best.id}")
-        if loop.draining:
-            click.echo(f"to go on: evolve resume {info.name}")
+        click.echo(_further(session), nl=False)
     return 0 if improved or loop.draining else 3
+
+
+def _further(session: Session) -> str:
+    """Return a line on how to find more, where the run was cut short or its arms make nothing new of the programs there are."""
+    task, loop = session.task, session.loop
+    if loop.draining:
+        return f"to go on: evolve resume {session.info.name}\n"
+    if not loop.budget.exhausted:
+        return ""
+    programs = [one for one in task.baselines if one.program and not one.program.startswith("initial")]
+    best = max(programs, key=lambda one: task.score.sign * one.score, default=None)
+    other = "PROGRAM" if best is None else shlex.quote(str(task.root / str(best.program)))
+    return f"to find more: ask a model (--model NAME), or start from another program as well (--from {other})\n"
 
 
 def _seed_score(session: Session) -> float | None:

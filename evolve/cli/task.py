@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from evolve.cli.listing import Cell, short
+from evolve.cli.listing import Cell, short, text
 from evolve.skeleton import DEFAULT, templates, write
 
 if TYPE_CHECKING:
@@ -21,7 +24,11 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 @click.command()
 @as_json_option
 def tasks(as_json: bool) -> None:
-    """List the tasks that come with the package: what they cost, what they need, and what is known to be reached."""
+    """List the tasks that come with the package: what they cost, what they need, and what is known to be reached.
+
+    `evolve run TASK@VARIANT` takes a variant; `evolve check TASK --references` judges the programs that are known. CPU s are
+    the processor seconds of a screen and of an evaluation on all its seeds, once the judge has its data ready.
+    """
     from evolve import task as loader
     from evolve.cli.listing import emit_table
     from evolve.needs import commands, needs
@@ -30,26 +37,39 @@ def tasks(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    emit_table(COLUMNS, [_cells(row) for row in rows], "there are no tasks")
+    cells = [_cells(row) for row in rows]
+    if sys.stdout.isatty():
+        cells = _fitting(cells, shutil.get_terminal_size().columns)
+    emit_table(COLUMNS[: len(cells[0]) if cells else None], cells, "there are no tasks")
     wanted = [need for root in loader.library().values() for need in needs(loader.load(root)) if need.version is None]
     missing = {need.requirement: need for need in wanted}
     for command in commands(list(missing.values())):
         click.echo(f"missing: {command}")
 
 
-COLUMNS = ("task", "variants", "CPU s: screen", "evaluate", "needs", "best known", "brief")
+COLUMNS = ("task", "variants", "CPU s: screen", "evaluate", "best known", "needs", "brief")
+NARROW = 20
+"""Columns of a terminal below which the start of a brief says nothing."""
 
 
 def _cells(row: dict[str, Any]) -> list[Cell]:
     """Return a task's row for a person."""
     best = row["best_known"]
-    needs = [need["name"] + ("" if need["installed"] else " (missing)") for need in row["needs"]]
+    beside = [need for need in row["needs"] if need["name"] != "numpy"]  # which evolve itself brings
+    needs = [need["name"] + ("" if need["installed"] else " (missing)") for need in beside]
     needs += ["GPU"] if row["gpu"] else []
     variants = [name + (" (GPU)" if variant["gpu"] else "") for name, variant in row["variants"].items()]
     known = "" if best is None else f"{best['score']:.6g} {'↑' if row['direction'] == 'maximize' else '↓'}"
     cost = row["cost"]
-    brief = short(row["brief"], 60)
-    return [row["name"], ", ".join(variants), cost["screen"], cost["evaluate"], ", ".join(needs), known, brief]
+    names, brief = ", ".join(variants), short(row["brief"], 60)
+    return [row["name"], names, cost["screen"], cost["evaluate"], known, ", ".join(needs), brief]
+
+
+def _fitting(rows: Sequence[list[Cell]], width: int) -> list[list[Cell]]:
+    """Return rows whose last cell is cut to what a terminal has left; without it where that is next to nothing."""
+    most = [max(len(name), *(len(text(row[at])) for row in rows)) + 2 for at, name in enumerate(COLUMNS[:-1])]
+    left = width - sum(most)
+    return [row[:-1] if left < NARROW else [*row[:-1], short(str(row[-1]), left)] for row in rows]
 
 
 def _described(name: str, task: Task) -> dict[str, Any]:
@@ -68,6 +88,7 @@ def _described(name: str, task: Task) -> dict[str, Any]:
         "unit": task.score.unit,
         "variants": {name: {"gpu": one.resources.gpus > 0, "cost": asdict(one.cost)} for name, one in variants.items()},
         "cost": asdict(task.cost),
+        "seeds": task.stages.repeats,
         "gpu": task.resources.gpus > 0,
         "packages": list(task.packages),
         "needs": [
@@ -107,11 +128,11 @@ def config(as_json: bool) -> None:
     from evolve.config import describe
 
     if as_json:
-        rows = [{"name": name, "help": text, "default": default} for name, text, default in describe()]
+        rows = [{"name": name, "help": words, "default": default} for name, words, default in describe()]
         click.echo(json.dumps(rows, indent=2))
         return
-    for name, text, default in describe():
-        click.echo(f"{name:32} {json.dumps(default):8}  {' '.join(text.split())}")
+    for name, words, default in describe():
+        click.echo(f"{name:32} {json.dumps(default):8}  {' '.join(words.split())}")
 
 
 VERBS = (tasks, new, config)

@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from evolve.cli import VERBS, main
+from evolve.cli.listing import Cell, text
+from evolve.cli.task import _fitting
 from evolve.task import load
 
 
@@ -173,3 +175,40 @@ def test_config_and_tasks_list(folder: Path) -> None:
     code, output = evolve("tasks", "--json")
     rows = {row["name"]: row for row in json.loads(output)}
     assert rows["math/circle_packing"]["best_known"]["score"] == 2.63598308491754
+
+
+def test_a_run_that_the_machine_cannot_serve_does_not_stay_there_as_running(folder: Path, tmp_path: Path) -> None:
+    (folder / "task.toml").write_text((folder / "task.toml").read_text() + "\n[resources]\ngpus = 64\n")
+    db = str(tmp_path / "a.db")
+    code, output = evolve("run", str(folder), "--evaluations", "3", "--db", db)
+    assert code == 2
+    assert "needs 64 GPUs for an evaluation" in output
+    code, output = evolve("runs", "--json", "--db", db)
+    (row,) = json.loads(output)
+    assert (row["state"], row["evaluations"]) == ("stopped", 0)
+    assert "needs 64 GPUs" in row["reason"]
+
+
+def test_a_run_that_finds_nothing_new_says_what_else_to_try(folder: Path, tmp_path: Path) -> None:
+    (folder / "initial.py").write_text("def total(n):\n    return n\n")
+    common = ["--executor", "inline", "--db", str(tmp_path / "a.db"), "--arm", "builtin/recombine"]
+    code, output = evolve("run", str(folder), "--evaluations", "3", *common)
+    assert code == 3
+    assert "no new program in 2000 attempts" in output
+    assert "to find more: ask a model (--model NAME), or start from another program as well (--from PROGRAM)" in output
+
+
+@pytest.mark.parametrize(("width", "briefs"), [(100, False), (170, True)])
+def test_the_list_of_tasks_fits_the_terminal(width: int, briefs: bool) -> None:
+    row: list[Cell] = [
+        "pruning/some",
+        "gpu (GPU), sparse",
+        2.0,
+        5.0,
+        "0.6 ↓",
+        "a-model (missing), torch" * 2,
+        "Say which weights go. " * 9,
+    ]
+    (fitted,) = _fitting([list(row)], width)
+    assert len(fitted) == len(row) - (not briefs)
+    assert sum(len(text(cell)) + 2 for cell in fitted) <= width + 2 or not briefs
