@@ -1,8 +1,9 @@
 """The ATen operations that a candidate's graph may consist of: pure functions of their arguments, and their in-place forms.
 
-Left out are those that read memory which nobody wrote (``empty``), or beyond a tensor's own (``as_strided``), whose results can
-be of any size whatever their arguments' shapes are (``repeat_interleave`` by a tensor), whose products cannot be counted
-(``cdist``, ``bilinear``), and all that touches files, devices or the process.
+Left out are those that read memory which nobody wrote (``empty``), or beyond a tensor's own (``as_strided``, and
+``native_batch_norm``, which trusts sizes), whose results can be of any size whatever their arguments' shapes are
+(``repeat_interleave`` by a tensor), whose products cannot be counted (``cdist``, ``bilinear``, ``addbmm``), and all that
+touches files, devices or the process.
 """
 
 from __future__ import annotations
@@ -41,19 +42,19 @@ hann_window hamming_window
 """
 
 CONTRACTIONS = """
-addbmm addmm addmv addr baddbmm bmm chain_matmul conv1d conv2d conv3d conv_transpose1d conv_transpose2d convolution dot einsum
+addmm addmv addr baddbmm bmm chain_matmul conv1d conv2d conv3d conv_transpose1d conv_transpose2d convolution dot einsum
 inner kron linear matmul mm mv outer tensordot vdot linalg_matmul linalg_multi_dot
 """
 
 LAYERS = """
 adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool1d adaptive_max_pool2d avg_pool1d avg_pool2d batch_norm
 binary_cross_entropy binary_cross_entropy_with_logits channel_shuffle cosine_embedding_loss cosine_similarity cross_entropy_loss
-dropout alpha_dropout feature_dropout native_dropout embedding fold group_norm native_group_norm gru gru_cell gumbel_softmax
+dropout alpha_dropout feature_dropout native_dropout embedding fold group_norm gru gru_cell gumbel_softmax
 hinge_embedding_loss huber_loss instance_norm kl_div l1_loss layer_norm native_layer_norm local_response_norm lstm lstm_cell
 margin_ranking_loss max_pool1d max_pool1d_with_indices max_pool2d max_pool2d_with_indices mse_loss multi_margin_loss nll_loss
 nll_loss_nd nll_loss_forward normalize pairwise_distance poisson_nll_loss renorm rms_norm rnn_relu rnn_relu_cell rnn_tanh
 rnn_tanh_cell scaled_dot_product_attention smooth_l1_loss soft_margin_loss triplet_margin_loss unfold upsample_linear1d
-upsample_nearest1d upsample_nearest2d upsample_bilinear2d native_batch_norm _native_batch_norm_legit
+upsample_nearest1d upsample_nearest2d upsample_bilinear2d
 """
 
 OPERATIONS = frozenset(" ".join((POINTWISE, REDUCTIONS, SHAPES, FACTORIES, CONTRACTIONS, LAYERS)).split())

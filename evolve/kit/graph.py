@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from evolve import Invalid
-from evolve.kit.aten import OPERATIONS, VALUED
+from evolve.kit.step import DTYPES, Step, checked, filled, step
 from evolve.kit.work import Meter, Work
 
 CONSTANTS = 64
@@ -26,7 +26,14 @@ STEPS = 4000
 """Operations that a graph may have."""
 TENSORS = 2000
 """Parameters and buffers that a network may have."""
-
+ELEMENTS = 20_000_000
+"""Their numbers, of all together."""
+LAWS = 128
+"""Different numbers that tensors' laws may give exactly: constants but 0, 1 and -1, and mean and deviation of what has fewer
+elements than `CROWD` or deviates by less than an eighth of its mean. Many small tensors would be a place for learnt weights."""
+CROWD = 64
+WHOLE = 2**24
+"""Whole numbers up to here are constants: one beyond could be several numbers in one."""
 
 LIMIT = Work(macs=2_000_000_000, elements=100_000_000, largest=4_000_000)
 """What one run of a graph may cost where a task does not say."""
@@ -45,18 +52,21 @@ class Function:
         self.constants = [_constant(value) for value in constants]
         if sum(value.numel() for value in self.constants) > CONSTANTS:
             raise Invalid(f"the code holds tensors of more than {CONSTANTS} numbers in all: compute them instead")
-        self._steps = [_step(step, place) for place, step in enumerate(steps)]
-        if len({value for step in self._steps for value in step.literals}) > LITERALS:
+        self._steps = [step(each, place) for place, each in enumerate(steps)]
+        told: set[float] = set().union(*(each.told for each in self._steps))
+        if len(told) + sum(each.repeats for each in self._steps) > LITERALS:
             raise Invalid(f"the code computes with more than {LITERALS} different numbers")
         self._last = _last_uses(self._steps, self._result)
-        self._mutates = any(step.mutates for step in self._steps)
+        self._mutates = any(each.mutates for each in self._steps)
         self._limit = limit
         self._measured: Work | None = None
+        self.varies = False
+        """Whether it was seen to select by values, so that each run may cost something else."""
 
     @property
     def numbers(self) -> int:
         """How many numbers the graph itself holds: elements of constants, and what its operations compute with."""
-        return sum(int(value.numel()) for value in self.constants) + sum(len(step.literals) for step in self._steps)
+        return sum(int(value.numel()) for value in self.constants) + sum(len(each.literals) for each in self._steps)
 
     def __call__(self, *inputs: torch.Tensor) -> Any:
         """Run the graph; the first time measured and within the limits.
@@ -69,7 +79,7 @@ class Function:
 
     def run(self, inputs: Sequence[torch.Tensor]) -> Any:
         """Run the graph on inputs that it may change."""
-        if self._measured is None:
+        if self._measured is None or self.varies:
             self._measured = self._measure(inputs)
         return self._run(inputs)
 
@@ -87,19 +97,30 @@ class Function:
         """Run the graph on copies, with the limits kept; chance goes on as if it had not run."""
         with torch.no_grad(), torch.random.fork_rng(devices=[]), Meter(self._limit) as meter:
             self._run([value.detach().clone() for value in inputs])
+        self.varies |= meter.varies
         return meter.work
 
     def _run(self, inputs: Sequence[torch.Tensor]) -> Any:
         results: list[Any] = [None] * len(self._steps)
-        constants = [value.clone() for value in self.constants] if self._mutates else self.constants
+        device = inputs[0].device if inputs else torch.device("cpu")
+        constants = [value.to(device, copy=self._mutates) for value in self.constants]
+        places = {"input": inputs, "constant": constants, "step": results, "device": [device]}
         outer = torch.is_grad_enabled()
         try:
-            for place, step in enumerate(self._steps):
-                results[place] = step(inputs, constants, results)
+            for place, each in enumerate(self._steps):
+                results[place] = each(places)
                 for unused in self._last[place]:
                     results[unused] = None
-            return _outcome(_filled(self._result, inputs, constants, results))
-        except (RuntimeError, IndexError, TypeError, ValueError, AttributeError, NotImplementedError) as problem:
+            return _outcome(filled(self._result, places))
+        except (
+            RuntimeError,
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            ArithmeticError,
+            AssertionError,
+        ) as problem:
             if isinstance(problem, torch.OutOfMemoryError):
                 raise
             raise Invalid(f"the traced code does not run: {str(problem)[:500]}") from problem
@@ -129,18 +150,15 @@ class Network(torch.nn.Module):
         self._graphs = {mode: Function(data[mode], limit) for mode in ("train", "eval")}
         generator = torch.Generator().manual_seed(seed)
         self._names: list[str] = []
-        exact = 0
+        laws = _Laws()
         for place, row in enumerate(rows):
-            tensor, kept = _drawn(row, generator)
-            exact += kept
+            tensor, trained = laws.drawn(row, generator)
             name = f"tensor{place}"
-            if row["trained"] is True:
+            if trained:
                 self.register_parameter(name, torch.nn.Parameter(tensor))
             else:
                 self.register_buffer(name, tensor)
             self._names.append(name)
-        if exact > CONSTANTS:
-            raise Invalid(f"buffers hold more than {CONSTANTS} exact values in all: compute them in forward")
 
     @property
     def size(self) -> int:
@@ -151,11 +169,17 @@ class Network(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Run the graph of the present mode on a batch like the example that it was traced with."""
         tensors = [getattr(self, name) for name in self._names]
+        if not self.training:
+            tensors = [tensor.clone() for tensor in tensors]  # whatever it does to them is forgotten
         graph = self._graphs["train" if self.training else "eval"]
         before = [tensor._version for tensor in tensors]
         result = graph.run([*tensors, x.clone()])
         if not self.training and before != [tensor._version for tensor in tensors]:
             raise Invalid("the network changes a parameter or buffer in evaluation: it may do so in training only")
+        if graph.varies:
+            raise Invalid(
+                "sizes in a network may not depend on values: use torch.where and masks instead of selecting by them"
+            )
         if not isinstance(result, torch.Tensor):
             raise Invalid("the network must return one tensor")
         return result
@@ -172,35 +196,6 @@ def macs(network: Network, x: torch.Tensor) -> int:
     return -(-network.work(x).macs // len(x))
 
 
-class _Step:
-    """One operation, ready to run. ``literals`` are the numbers that it computes with, but for 0, 1 and -1."""
-
-    def __init__(self, operation: Any, arguments: list[Any], keywords: dict[str, Any], valued: bool = False) -> None:
-        self.operation = operation
-        self.arguments = arguments
-        self.keywords = keywords
-        self.uses: set[int] = set()
-        self.literals: list[float] = []
-        self._valued = valued
-        for value in (*arguments, *keywords.values()):
-            self._look(value)
-        self.mutates = bool(getattr(operation, "_schema", None) and operation._schema.is_mutable)
-
-    def _look(self, value: Any) -> None:
-        if isinstance(value, list):
-            for item in value:
-                self._look(item)
-        elif isinstance(value, dict) and "step" in value:
-            self.uses.add(value["step"])
-        elif self._valued and type(value) in (int, float) and math.isfinite(value) and value not in (0, 1, -1):
-            self.literals.append(value)
-
-    def __call__(self, inputs: Sequence[Any], constants: Sequence[Any], results: Sequence[Any]) -> Any:
-        arguments = [_filled(value, inputs, constants, results) for value in self.arguments]
-        keywords = {key: _filled(value, inputs, constants, results) for key, value in self.keywords.items()}
-        return self.operation(*arguments, **keywords)
-
-
 def _parts(data: Any) -> tuple[list[Any], list[Any], Any]:
     if not isinstance(data, Mapping) or set(data) != {"constants", "steps", "result"}:
         raise Invalid("not a graph: use evolve.kit.trace")
@@ -209,79 +204,23 @@ def _parts(data: Any) -> tuple[list[Any], list[Any], Any]:
         raise Invalid("not a graph: use evolve.kit.trace")
     if len(steps) > STEPS:
         raise Invalid(f"the code performs {len(steps)} operations, and {STEPS} are allowed")
-    return constants, steps, _checked(data["result"], len(steps), "the result")
+    return constants, steps, checked(data["result"], len(steps), "the result")
 
 
 def _constant(value: Any) -> torch.Tensor:
     if not isinstance(value, torch.Tensor):
         raise Invalid("a graph's constants are tensors")
-    return value
+    if value.dtype not in DTYPES.values():
+        raise Invalid(f"a graph's constants may not be of type {value.dtype}")
+    return _single(value)
 
 
-def _step(step: Any, place: int) -> _Step:
-    """Return a step, checked: an operation of the list, and arguments that are there by then."""
-    if not (isinstance(step, list) and len(step) == 3 and isinstance(step[0], str)):
-        raise Invalid(f"step {place} of the graph is none")
-    name, arguments, keywords = step
-    if not isinstance(arguments, list) or not isinstance(keywords, dict):
-        raise Invalid(f"step {place} of the graph is none")
-    where = f"step {place} ({name[:60]})"
-    arguments = [_checked(value, place, where) for value in arguments]
-    keywords = {key: _checked(value, place, where) for key, value in keywords.items()}
-    base = name.split(".")[1].rstrip("_") if name.count(".") else name
-    return _Step(_operation(name), arguments, keywords, base in VALUED)
-
-
-def _operation(name: str) -> Any:
-    """Return the operation of that name, if it is on the list."""
-    if name == "getitem":
-        return _item
-    if name == "_set_grad_enabled":
-        return torch.set_grad_enabled
-    library, _, rest = name.partition(".")
-    base, _, overload = rest.partition(".")
-    known = base in OPERATIONS or (base.endswith("_") and base[:-1] in OPERATIONS)
-    if library != "aten" or not known or "out" in overload.split("_"):
-        raise Invalid(f"the operation {name[:60]} is not allowed in a graph")
-    packet = getattr(torch.ops.aten, base, None)
-    operation = getattr(packet, overload or "default", None)
-    if not isinstance(operation, torch._ops.OpOverload):
-        raise Invalid(f"there is no operation {name[:60]}")
-    return operation
-
-
-def _item(value: Any, place: Any) -> Any:
-    if not isinstance(value, (list, tuple)) or type(place) is not int:
-        raise TypeError("only an operation with several results has items")
-    return value[place]
-
-
-def _checked(value: Any, steps: int, where: str) -> Any:
-    """Return an argument as it is, if it is one, and what it refers to comes before."""
-    if isinstance(value, list):
-        return [_checked(item, steps, where) for item in value]
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    if isinstance(value, dict) and len(value) == 1:
-        kind, of = next(iter(value.items()))
-        if kind in ("step", "input", "constant") and type(of) is int and of >= 0 and (kind != "step" or of < steps):
-            return value
-        if kind == "float" and of in ("inf", "-inf", "nan"):
-            return float(of)
-        if kind == "dtype" and isinstance(of, str) and isinstance(getattr(torch, of, None), torch.dtype):
-            return getattr(torch, of)
-        if kind == "device":
-            return torch.device("cpu")
-    raise Invalid(f"{where}: an argument of the graph is none")
-
-
-def _filled(value: Any, inputs: Sequence[Any], constants: Sequence[Any], results: Sequence[Any]) -> Any:
-    """Return an argument with what it refers to in its place."""
-    if type(value) is list:
-        return [_filled(item, inputs, constants, results) for item in value]
-    if type(value) is dict:
-        kind, place = next(iter(value.items()))
-        return {"input": inputs, "constant": constants, "step": results}[kind][place]
+def _single(value: torch.Tensor) -> torch.Tensor:
+    """Return a tensor of numbers as precise as float32 has them, so that none is several in one."""
+    if value.is_floating_point():
+        return value.float().to(value.dtype)
+    if value.numel() and value.dtype != torch.bool and not -WHOLE <= int(value.min()) <= int(value.max()) <= WHOLE:
+        raise Invalid(f"a constant is a whole number beyond {WHOLE}")
     return value
 
 
@@ -294,13 +233,13 @@ def _outcome(value: Any) -> Any:
     raise TypeError("the result must be a tensor, or a tuple of tensors")
 
 
-def _last_uses(steps: Sequence[_Step], result: Any) -> list[list[int]]:
+def _last_uses(steps: Sequence[Step], result: Any) -> list[list[int]]:
     """Return, for each step, the steps whose results nothing needs after it."""
     last = list(range(len(steps)))
-    for place, step in enumerate(steps):
-        for used in step.uses:
+    for place, each in enumerate(steps):
+        for used in each.uses:
             last[used] = place
-    kept = _Step(None, [result], {}).uses
+    kept = Step(None, [result], {}).uses
     unused: list[list[int]] = [[] for _ in steps]
     for place, at in enumerate(last):
         if place not in kept:
@@ -308,22 +247,54 @@ def _last_uses(steps: Sequence[_Step], result: Any) -> list[list[int]]:
     return unused
 
 
-def _drawn(row: Any, generator: torch.Generator) -> tuple[torch.Tensor, int]:
-    """Return a tensor drawn from its law, and how many exact values that law gave."""
-    try:
-        shape, dtype, law = [int(size) for size in row["shape"]], getattr(torch, row["dtype"]), row["law"]
-        if not isinstance(dtype, torch.dtype) or any(size < 0 for size in shape) or math.prod(shape) > LIMIT.largest:
-            raise Invalid("a parameter or buffer is too large, or of no known type")
+class _Laws:
+    """Draws a network's tensors from their laws, and keeps count of what these tell."""
+
+    def __init__(self) -> None:
+        self._elements = 0
+        self._exact = 0
+        self._told: set[tuple[float, ...]] = set()
+
+    def drawn(self, row: Any, generator: torch.Generator) -> tuple[torch.Tensor, bool]:
+        """Return a tensor drawn from its law, and whether it is trained.
+
+        Raises:
+            Invalid: if it is described wrongly, or the tensors so far hold too much.
+        """
+        try:
+            shape, dtype, trained = [int(size) for size in row["shape"]], DTYPES[row["dtype"]], row["trained"] is True
+            self._elements += math.prod(shape)
+            if any(not 0 <= size <= ELEMENTS for size in shape) or self._elements > ELEMENTS:
+                raise Invalid("a parameter or buffer is too large")
+            if trained and not dtype.is_floating_point:
+                raise Invalid(f"a parameter of type {dtype} cannot be trained")
+            tensor = self._by_law(row, shape, dtype, generator)
+        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as problem:
+            raise Invalid(f"a parameter or buffer is described wrongly: {problem}") from problem
+        if self._exact > CONSTANTS:
+            raise Invalid(f"buffers hold more than {CONSTANTS} exact values in all: compute them in forward")
+        if sum(map(len, self._told)) > LAWS:
+            raise Invalid(
+                f"the first values of small tensors, and constant ones, tell more than {LAWS} different numbers: begin with 0,"
+                " 1 or one common value, and give small tensors together as one"
+            )
+        return tensor, trained
+
+    def _by_law(self, row: Any, shape: list[int], dtype: torch.dtype, generator: torch.Generator) -> torch.Tensor:
+        law, count = row["law"], math.prod(shape)
         if law == "constant":
-            return torch.full(shape, row["value"], dtype=dtype), 0
+            if row["value"] not in (0, 1, -1):
+                self._told.add((float(row["value"]),))
+            return torch.full(shape, row["value"], dtype=dtype)
         if law == "exact":
-            return torch.tensor(row["value"][: CONSTANTS + 1], dtype=dtype).reshape(shape), math.prod(shape)
+            self._exact += count
+            return _single(torch.tensor(row["value"][: CONSTANTS + 1], dtype=dtype).reshape(shape))
         mean, spread = float(row["mean"]), float(row["std"])
+        if count < CROWD or spread < abs(mean) / 8:
+            self._told.add((mean, spread))
         if law == "uniform":
             half = spread * math.sqrt(3)
-            return torch.empty(shape, dtype=dtype).uniform_(mean - half, mean + half, generator=generator), 0
+            return torch.empty(shape, dtype=dtype).uniform_(mean - half, mean + half, generator=generator)
         if law == "normal":
-            return torch.empty(shape, dtype=dtype).normal_(mean, spread, generator=generator), 0
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as problem:
-        raise Invalid(f"a parameter or buffer is described wrongly: {problem}") from problem
-    raise Invalid(f"a parameter or buffer has the unknown law {str(law)[:30]}")
+            return torch.empty(shape, dtype=dtype).normal_(mean, spread, generator=generator)
+        raise Invalid(f"a parameter or buffer has the unknown law {str(law)[:30]}")

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
@@ -158,7 +159,7 @@ class _Writer:
                 self.inputs += 1
             elif node.op == "get_attr":
                 self.places[node] = {"constant": len(self.constants)}
-                self.constants.append(getattr(self.module, node.target).detach().clone())
+                self.constants.append(_known(getattr(self.module, node.target)))
             elif node.op == "output":
                 self.result = self.argument(node.args[0])
                 if not isinstance(self.result, (dict, list)) or self.result == []:
@@ -200,6 +201,15 @@ class _Writer:
         if isinstance(value, Mapping):
             raise TypeError("the function must return a tensor, or a tuple of tensors, no dict")
         raise TypeError(f"a value of type {type(value).__name__} cannot be part of a graph")
+
+
+def _known(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a constant's values."""
+    if isinstance(tensor, FakeTensor):
+        raise TypeError(
+            "a tensor's .data leads out of the graph: use .detach(), and torch.no_grad() for changes in place"
+        )
+    return tensor.detach().clone()
 
 
 def _name(dtype: torch.dtype) -> str:

@@ -7,6 +7,7 @@ element count too, one for each element: a contraction can be written as a produ
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Self
@@ -20,9 +21,33 @@ from torch.utils.flop_counter import flop_registry
 from evolve import Invalid
 
 PRODUCTS = frozenset(
-    {"mul", "multiply", "addcmul", "lerp", "dot", "vdot", "mv", "addmv", "addr", "outer", "prod", "cumprod"}
+    {
+        "mul",
+        "multiply",
+        "div",
+        "divide",
+        "true_divide",
+        "addcmul",
+        "addcdiv",
+        "xlogy",
+        "_prelu_kernel",
+        "scatter_reduce",
+        "lerp",
+        "dot",
+        "vdot",
+        "mv",
+        "addmv",
+        "addr",
+        "outer",
+        "prod",
+        "cumprod",
+    }
 )
 """Operations whose results are products of tensors' elements."""
+POOLS = frozenset({"avg_pool2d", "avg_pool3d", "max_pool2d_with_indices", "max_pool3d_with_indices"})
+"""Operations that read so many numbers for each result as their first setting says."""
+RESULTS = 10_000
+"""Tensors that one operation may give."""
 VALUES = frozenset({"nonzero", "masked_select", "_local_scalar_dense"})
 """Operations whose results depend on values so that they have none without: at most the argument's size, once per dimension."""
 
@@ -47,6 +72,8 @@ class Meter(TorchDispatchMode):
     def __init__(self, limit: Work) -> None:
         super().__init__()
         self.work = Work()
+        self.varies = False
+        """Whether a size depended on values."""
         self._limit = limit
         self._plain = ExitStack()
 
@@ -74,11 +101,16 @@ class Meter(TorchDispatchMode):
         given = _sizes((args, kwargs))
         shapes = _shapes(func, args, kwargs)
         macs = self._macs(func, name, args, kwargs, shapes, given)
-        sizes = [*given, *_sizes(shapes)]
-        elements = 0 if func.is_view else max(sizes, default=0)
-        self.work = Work(
-            self.work.macs + macs, self.work.elements + elements, max([self.work.largest, *_sizes(shapes)], default=0)
-        )
+        self.varies |= shapes == () and name != "_local_scalar_dense"
+        made = _sizes(shapes)
+        if len(made) > RESULTS:
+            raise Invalid(f"{name} gives more than {RESULTS} tensors")
+        _sound(name, args, kwargs)
+        elements = 0 if func.is_view else max([*given, *made], default=0)
+        if name in POOLS:
+            kernel = args[1] if isinstance(args[1], (list, tuple)) else [args[1]]
+            elements = max(elements, max(made, default=0) * math.prod(kernel))
+        self.work = Work(self.work.macs + macs, self.work.elements + elements, max([self.work.largest, *made]))
         self._compare(name)
         return func(*args, **kwargs)
 
@@ -109,6 +141,13 @@ def _shapes(func: Any, args: Any, kwargs: Any) -> Any:
     if any(argument.name == "device" for argument in func._schema.arguments):
         named["device"] = torch.device("meta")
     return func(*meta, **named)
+
+
+def _sound(name: str, args: Any, kwargs: Any) -> None:
+    """Refuse a division that ends the process where its result does not fit: of whole numbers, cut off towards 0."""
+    whole = all(not value.is_floating_point() for value in args if isinstance(value, torch.Tensor))
+    if name in ("div", "divide") and kwargs.get("rounding_mode") == "trunc" and whole:
+        raise Invalid("whole numbers are divided with rounding_mode='floor' here, not 'trunc'")
 
 
 def _sizes(values: Any) -> list[int]:

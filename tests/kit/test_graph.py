@@ -248,6 +248,16 @@ def test_a_constant_remembers_nothing_and_inputs_stay_as_they_are() -> None:
     assert torch.equal(x, torch.ones(8))
 
 
+X, MADE = {"input": 0}, {"step": 0}
+
+
+def called(name: str, *arguments: Any, made: list[int] | None = None, **keywords: Any) -> dict[str, Any]:
+    """A graph of one operation, of X or of a tensor of this shape that holds the least whole number."""
+    first = ["aten.full.default", [made, -(1 << 63)], {"dtype": {"dtype": "float32" if "pool" in name else "int64"}}]
+    steps = [*([first] if made else []), [f"aten.{name}", list(arguments), keywords]]
+    return {"constants": [], "steps": steps, "result": {"step": len(steps) - 1}}
+
+
 GOOD: dict[str, Any] = {"constants": [], "steps": [["aten.relu.default", [{"input": 0}], {}]], "result": {"step": 0}}
 
 
@@ -274,6 +284,20 @@ GOOD: dict[str, Any] = {"constants": [], "steps": [["aten.relu.default", [{"inpu
         (GOOD | {"steps": [["aten.repeat.default", [{"input": 0}, [1 << 40]], {}]]}, "does not run|numbers in one tensor"),
         (GOOD | {"steps": [["aten.expand.default", [{"constant": 0}, [1 << 30]], {}]], "constants": [torch.zeros(1)]}, "numbers"),
         (GOOD | {"steps": [["aten.zeros.default", [[1 << 33]], {}]]}, "numbers in one tensor"),
+        (called("roll.default", X, [1] * 300_000, [0] * 300_000), "list of more than 64"),
+        (called("add.Scalar", X, 10**400), "beyond 64 bits"),
+        (called("zeros.default", [X]), "size must be a number"),
+        (called("squeeze_.default", X), "not allowed"),
+        (called("max.dim_max", X, 0, max=X, max_values=X), "not allowed"),
+        (called("native_batch_norm.default", X, None, None, None, None, True, 0.1, 0.1), "not allowed"),
+        (called("zeros.default", [3], dtype={"dtype": "complex64"}), "argument"),
+        (called("one_hot.default", X), "how many classes"),
+        (GOOD | {"constants": [torch.zeros(1, dtype=torch.complex64)]}, "complex64"),
+        (GOOD | {"constants": [torch.tensor([1 << 40])]}, "beyond"),
+        (called("pixel_shuffle.default", MADE, 0, made=[1, 1, 1]), "does not run"),
+        (called("avg_pool1d.default", MADE, [1_000_000], [1], made=[1, 1, 2_000_000]), "numbers in all"),
+        (called("unbind.int", MADE, made=[20_000]), "tensors"),
+        (called("div.Scalar_mode", MADE, -1, rounding_mode="trunc", made=[64]), "floor"),
     ],
 )  # fmt: skip
 def test_a_forged_graph_is_invalid(data: Any, says: str) -> None:
@@ -303,9 +327,108 @@ def test_a_graph_that_costs_too_much_is_invalid() -> None:
         {"shape": [2], "dtype": "float32", "law": "worse"},
         {"shape": [2], "dtype": "float32", "law": "normal", "mean": 0.0, "std": -1.0},
         {"shape": "23", "dtype": 3},
+        {"shape": [0, 1 << 70], "dtype": "float32", "law": "constant", "value": 0.0},
+        {"shape": [2], "dtype": "float32", "law": "normal", "mean": 10**400, "std": 1.0},
+        {"shape": [2], "dtype": "int64", "law": "constant", "value": 1},
     ],
 )
 def test_a_forged_tensor_is_invalid(row: dict[str, Any]) -> None:
     data = {"tensors": [{"trained": True, "name": "w", **row}], "train": GOOD, "eval": GOOD}
     with pytest.raises(Invalid):
         graph.Network(crossed(data), 0)
+
+
+def rows(count: int, **row: Any) -> list[dict[str, Any]]:
+    """Tensors of one law, each with another number where it says None."""
+    told = [{key: 0.1 + place if value is None else value for key, value in row.items()} for place in range(count)]
+    return [{"name": "w", "dtype": "float32", "shape": [1], "trained": True, **one} for one in told]
+
+
+@pytest.mark.parametrize(
+    ("tensors", "says"),
+    [
+        (rows(200, law="constant", value=None), "different numbers"),
+        (rows(200, law="normal", mean=None, std=0.0), "different numbers"),
+        (rows(200, law="uniform", mean=0.0, std=None), "different numbers"),
+        (rows(200, law="normal", mean=None, std=1e-6, shape=[1000]), "different numbers"),
+        (rows(200, law="constant", value=0.5), None),
+        (rows(200, law="normal", mean=None, std=1e4, shape=[100]), None),
+        (rows(20, law="constant", value=0.0, shape=[4_000_000]), "too large"),
+        ([{"name": "w", "dtype": "float32", "shape": [1], "law": "constant", "value": 0.0}], "described wrongly"),
+    ],
+)
+def test_laws_of_many_tensors_carry_no_weights(tensors: list[dict[str, Any]], says: str | None) -> None:
+    data = crossed({"tensors": tensors, "train": GOOD, "eval": GOOD})
+    if says is None:
+        assert graph.Network(data, 0).size
+        return
+    with pytest.raises(Invalid, match=says):
+        graph.Network(data, 0)
+
+
+def test_an_exact_number_is_no_more_precise_than_a_weight() -> None:
+    packed = torch.tensor([1 / 3], dtype=torch.float64)
+    assert graph.Function(GOOD | {"constants": [packed]}).constants[0].item() == packed.float().item()
+
+
+def test_the_order_of_few_tensors_carries_no_weights() -> None:
+    def table(x: Any) -> Any:
+        palette = [x.new_full((), 0.1 * k) for k in range(16)]
+        return torch.stack([palette[7 * k * k % 16] for k in range(1000)]).sum() + x
+
+    with pytest.raises(Invalid, match="different numbers"):
+        graph.Function(crossed(trace.function(table, torch.zeros(3))))
+
+
+def test_what_is_selected_by_values_costs_what_it_costs_each_time() -> None:
+    def pairs(x: Any) -> Any:
+        chosen = x[x > 0]
+        return (chosen[:, None] * chosen).sum()
+
+    made = graph.Function(crossed(trace.function(pairs, torch.zeros(100))), Work(10**9, 10**9, 5000))
+    assert made(torch.zeros(100)).item() == 0
+    with pytest.raises(Invalid, match="numbers in one tensor"):
+        made(torch.ones(100))
+
+
+def test_a_network_may_not_compute_more_for_some_values() -> None:
+    def hidden(m: Any, x: Any) -> Any:
+        real = x.abs().sum(1) > 0
+        return torch.zeros(2, 8).index_put((real,), m.layer(x[real]))
+
+    made = network(Counted(hidden), torch.zeros(2, 8))
+    with pytest.raises(Invalid, match=r"torch\.where"):
+        made(torch.zeros(2, 8))
+
+
+def test_running_statistics_are_no_memory_in_evaluation() -> None:
+    def remember(m: Any, x: Any) -> Any:
+        return m.layer(F.batch_norm(x, m.seen, m.other, training=True, momentum=0.5))
+
+    made = network(Counted(remember, seen=torch.zeros(8), other=torch.ones(8)), torch.zeros(2, 8))
+    made.eval()
+    made(torch.ones(2, 8))  # torch counts this change of its buffers as none
+    assert torch.equal(made.tensor2, torch.zeros(8))
+
+
+def test_a_function_changes_no_statistics_of_its_inputs() -> None:
+    data = called("batch_norm.default", X, None, None, {"input": 1}, {"input": 2}, True, 0.5, 0.1, False)
+    mean, variance = torch.zeros(3), torch.ones(3)
+    graph.Function(data)(torch.randn(5, 3), mean, variance)
+    assert torch.equal(mean, torch.zeros(3))
+    assert torch.equal(variance, torch.ones(3))
+
+
+def test_a_graph_runs_where_its_inputs_are() -> None:
+    table = torch.tensor([1.0, 2.0, 3.0])
+    made = graph.Function(crossed(trace.function(lambda x: x * table + torch.arange(3), torch.zeros(3))))
+    assert made(torch.zeros(3, device="meta")).device.type == "meta"
+
+
+def test_data_of_a_tensor_is_refused_with_the_reason() -> None:
+    def shifted(m: Any, x: Any) -> Any:
+        m.layer.bias.data.add_(1)
+        return m.layer(x)
+
+    with pytest.raises(TypeError, match=r"\.data leads out"):
+        trace.network(Counted(shifted), torch.zeros(2, 8))
