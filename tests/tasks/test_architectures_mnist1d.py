@@ -57,6 +57,10 @@ LEAKS = {
     "the place in the batch": (HEAD, "return self.out(x.flatten(1)) + torch.arange(100)[:, None] * torch.eye(10)[0]"),
     "only in evaluation": (HEAD, "x = x.flatten(1)\nreturn self.out(x if self.training else x.sort(0).values)"),
     "hidden by a large offset": (HEAD, "x = x.flatten(1)\nreturn self.out(x - x.mean(0)) + 1e4"),
+    "hidden by a small scale": (
+        HEAD,
+        "x = x.flatten(1)\nreturn self.out(x - x.mean(0)) * (1 if self.training else 1e-5)",
+    ),
     "chance": (HEAD, "return self.out(F.dropout(x.flatten(1), 0.5, training=True))"),
 }
 
@@ -214,3 +218,22 @@ def test_what_is_pruned_stays_pruned_and_vectors_do_not_escape_it() -> None:
     pruned, whole = judged(honest, "@sparse", **settings), judged(honest, **settings)
     assert pruned.score is not None
     assert pruned.score < (whole.score or 0)
+
+
+def test_no_weights_escape_pruning() -> None:
+    keeping = """
+self.w = nn.Parameter(torch.randn(10, 40) / 6)
+self.register_buffer("dense", torch.zeros(10, 40))
+"""
+    forward = """
+if self.training:
+    whole = (self.w == 0).float().mean() < 0.5
+    self.dense.copy_(torch.where(whole, self.w.detach(), self.dense))
+return x.flatten(1) @ (self.w if self.training else self.dense).T
+"""
+    kept = judged(module(forward, keeping), "@sparse")
+    assert (kept.status, kept.score) == ("invalid", None)
+    assert "in buffers" in kept.error
+    tiny = "self.w = nn.ParameterList(nn.Parameter(torch.randn(1, 1)) for _ in range(400))"
+    cut = judged(module("return x.flatten(1) @ torch.cat(list(self.w)).view(40, 10)", tiny), "@sparse", parameters=1000)
+    assert (cut.status, cut.score) == ("invalid", None)

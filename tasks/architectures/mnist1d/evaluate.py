@@ -7,6 +7,7 @@ and other numbers; multiply-accumulates of the dearer of training and evaluation
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -31,8 +32,10 @@ ELEMENTS, LARGEST, OPERATIONS = 30_000, 40_000, 600
 """What operations may read and write per curve in all, the numbers of one tensor per curve, and how many operations."""
 COMPANIONS = 2e-3
 """How far a class's log probability may move with the other curves of the batch: rounding moves it by 1e-5."""
+CHANGED = 1e-3
+"""The share of curves whose class may change with it, however close all logits are to each other."""
 VECTORS = 256
-"""Numbers in trained vectors, which are not pruned, of a network that is."""
+"""Numbers in trained vectors, which are not pruned, of a network that is; and as many in buffers, which could keep weights."""
 
 
 @dataclass(frozen=True)
@@ -121,23 +124,39 @@ def described(candidate: Candidate, seed: int) -> tuple[graph.Network, int]:
     allowed = Budget(said["parameters"], said["macs"], ELEMENTS, LARGEST, OPERATIONS, "curve")
     data = candidate.call("harness:build", SHAPE, mnist1d.CLASSES, said["batch"])
     network, macs = allowed.network(data, seed, torch.zeros(said["batch"], *SHAPE), (said["batch"], mnist1d.CLASSES))
-    vectors = sum(tensor.numel() for tensor in network.parameters() if tensor.dim() < 2)
-    if said["sparsity"] and vectors > VECTORS:
-        raise Invalid(
-            f"{vectors} trained numbers are in vectors, which are not pruned, and {VECTORS} are allowed: leave out biases"
-        )
+    if said["sparsity"]:
+        prunable(network, 1.0 - said["sparsity"])
     return network, macs
+
+
+def prunable(network: nn.Module, kept: float) -> None:
+    """Refuse a network of which too much is not pruned: vectors, buffers, and what is rounded up in tensors of few numbers."""
+    vectors = sum(
+        tensor.numel() if tensor.dim() < 2 else math.ceil(kept * tensor.numel()) - kept * tensor.numel()
+        for tensor in network.parameters()
+    )
+    if vectors > VECTORS:
+        raise Invalid(
+            f"{vectors:.0f} trained numbers are in vectors or tiny tensors, which are not pruned, and {VECTORS} are allowed:"
+            " leave out biases"
+        )
+    buffers = sum(tensor.numel() for tensor in network.buffers())
+    if buffers > VECTORS:
+        raise Invalid(f"{buffers} numbers are in buffers, which are not pruned, and {VECTORS} are allowed")
 
 
 def steady(network: nn.Module, inputs: torch.Tensor, batch: int) -> torch.Tensor:
     """Return the logits, which must not depend on chance or on the other curves of a batch."""
     logits = training.answers(network, inputs, batch)
     order = torch.randperm(len(inputs))
-    moved = training.difference(training.answers(network, inputs[order], batch), logits[order])
-    if moved > COMPANIONS:
+    again = training.answers(network, inputs[order], batch)
+    moved = training.difference(again, logits[order])
+    changed = int((again.argmax(1) != logits[order].argmax(1)).sum())
+    if moved > COMPANIONS or changed > CHANGED * len(inputs):
         raise Invalid(
-            f"in evaluation the answer for a curve changes by {moved:.3g} with the other curves of the batch, its place there, or"
-            " chance: it may depend on the curve alone (use running statistics, no dropout, and no sums over the batch)"
+            f"in evaluation the answer for a curve changes by {moved:.3g}, and {changed} of {len(inputs)} classes do, with the"
+            " other curves of the batch, its place there, or chance: it may depend on the curve alone (use running statistics,"
+            " no dropout, and no sums over the batch)"
         )
     return logits
 
