@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -184,6 +185,7 @@ def train(evolved: Evolved, settings: Mapping[str, Any], seed: int, coefficient:
     part = evolved.fresh(settings["layers"], settings["experts"])
     optimiser = torch.optim.AdamW(model.parameters(), RATE, (0.9, 0.98), weight_decay=DECAY, fused=True)
     rng = np.random.default_rng([seed, 1])
+    latest = process_time() + settings["seconds"]
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = (
             RATE * min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
@@ -197,6 +199,8 @@ def train(evolved: Evolved, settings: Mapping[str, Any], seed: int, coefficient:
         if not bool(torch.isfinite(norm)):
             raise Invalid(f"the gradient is not finite at step {step} with coefficient {coefficient:g}")
         optimiser.step()
+        if process_time() > latest:
+            raise Invalid(f"too slow: {settings['seconds']:g} CPU seconds were over after {step + 1} of {steps} steps")
     return tested(model, part, settings, coefficient)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from statistics import fmean
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -190,6 +191,7 @@ def train(case: Case, losses: Sequence[Loss], seed: int, settings: Mapping[str, 
     steps = len(x) // batch
     curve: list[float] = []
     learnt = False
+    latest = process_time() + settings["seconds"]
     for epoch, loss in enumerate(losses):
         order = torch.from_numpy(rng.permutation(len(x)))
         for step, rows in enumerate(order[: steps * batch].split(batch)):
@@ -205,6 +207,8 @@ def train(case: Case, losses: Sequence[Loss], seed: int, settings: Mapping[str, 
                 value.backward()
                 optimiser.step()
                 learnt = True
+            if process_time() > latest:
+                raise Invalid(f"too slow: {settings['seconds']:g} CPU seconds were over in epoch {epoch + 1} ({case})")
         curve.append(float((answers(network, test_x, case) == split.test_y).float().mean()))
     if not learnt:
         raise Invalid("the loss depends on the logits in no epoch, so nothing is learnt")
