@@ -13,7 +13,8 @@ def route(logits: Tensor, state: Tensor, top: int, train: bool) -> tuple[Tensor,
         top: how many experts a token goes to.
         train: True in training; False at inference, where a token's scores may not depend on other tokens.
     """
-    return logits, state
+    scores = logits
+    return scores, state
 
 
 # EVOLVE-BLOCK-END
