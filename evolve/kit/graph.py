@@ -172,8 +172,10 @@ class Network(torch.nn.Module):
         if not self.training:
             tensors = [tensor.clone() for tensor in tensors]  # whatever it does to them is forgotten
         graph = self._graphs["train" if self.training else "eval"]
-        before = [tensor._version for tensor in tensors]
+        before, shapes = [tensor._version for tensor in tensors], [tensor.shape for tensor in tensors]
         result = graph.run([*tensors, x.clone()])
+        if shapes != [tensor.shape for tensor in tensors]:
+            raise Invalid("the network changes the shape of a parameter or buffer")
         if not self.training and before != [tensor._version for tensor in tensors]:
             raise Invalid("the network changes a parameter or buffer in evaluation: it may do so in training only")
         if graph.varies:

@@ -123,6 +123,8 @@ def _operation(name: str) -> Any:
     operation = getattr(packet, overload or "default", None)
     if not isinstance(operation, torch._ops.OpOverload):
         raise Invalid(f"there is no operation {name[:60]}")
+    if not all("Tensor" in str(returned.type) for returned in operation._schema.returns):
+        raise Invalid(f"the operation {name[:60]} is not allowed in a graph: it computes with no tensors")
     reshapes = torch.Tag.inplace_view in operation.tags and base != "detach_"
     if reshapes or any(argument.is_out for argument in operation._schema.arguments):
         raise Invalid(f"the operation {name[:60]} is not allowed in a graph: it gives a tensor another shape in place")
