@@ -48,6 +48,8 @@ POOLS = frozenset({"avg_pool2d", "avg_pool3d", "max_pool2d_with_indices", "max_p
 """Operations that read so many numbers for each result as their first setting says."""
 RESULTS = 10_000
 """Tensors that one operation may give."""
+OPERATIONS = 50_000
+"""Operations that a run may come down to: a recurrent layer is many, and so is a split into many parts."""
 VALUES = frozenset({"nonzero", "masked_select", "_local_scalar_dense"})
 """Operations whose results depend on values so that they have none without: at most the argument's size, once per dimension."""
 
@@ -75,6 +77,7 @@ class Meter(TorchDispatchMode):
         self.varies = False
         """Whether a size depended on values."""
         self._limit = limit
+        self._left = OPERATIONS
         self._plain = ExitStack()
 
     def __enter__(self) -> Self:
@@ -98,6 +101,9 @@ class Meter(TorchDispatchMode):
         """
         kwargs = kwargs or {}
         name = func.overloadpacket.__name__.rstrip("_")
+        self._left -= 1
+        if self._left < 0:
+            raise Invalid(f"the code comes down to more than {OPERATIONS} operations, with {name}")
         given = _sizes((args, kwargs))
         shapes = _shapes(func, args, kwargs)
         macs = self._macs(func, name, args, kwargs, shapes, given)

@@ -289,6 +289,7 @@ GOOD: dict[str, Any] = {"constants": [], "steps": [["aten.relu.default", [{"inpu
         (called("zeros.default", [X]), "size must be a number"),
         (called("squeeze_.default", X), "not allowed"),
         (called("remainder.int", 7, 0), "no tensors"),
+        (called("tensor_split.sections", X, 10**9), "50000 operations"),
         (called("max.dim_max", X, 0, max=X, max_values=X), "not allowed"),
         (called("native_batch_norm.default", X, None, None, None, None, True, 0.1, 0.1), "not allowed"),
         (called("zeros.default", [3], dtype={"dtype": "complex64"}), "argument"),
