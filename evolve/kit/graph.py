@@ -29,8 +29,9 @@ TENSORS = 2000
 ELEMENTS = 20_000_000
 """Their numbers, of all together."""
 LAWS = 128
-"""Different numbers that tensors' laws may give exactly: constants but 0, 1 and -1, and mean and deviation of what has fewer
-elements than `CROWD` or deviates by less than an eighth of its mean. Many small tensors would be a place for learnt weights."""
+"""Different numbers that tensors' laws may give exactly: constants but 0, 1 and -1, and mean and deviation where the values
+follow from them: of fewer elements than `CROWD` with a mean that chance does not explain, or that deviate by less than an
+eighth of their mean. Many small tensors would be a place for learnt weights."""
 CROWD = 64
 WHOLE = 2**24
 """Whole numbers up to here are constants: one beyond could be several numbers in one."""
@@ -292,7 +293,9 @@ class _Laws:
             self._exact += count
             return _single(torch.tensor(row["value"][: CONSTANTS + 1], dtype=dtype).reshape(shape))
         mean, spread = float(row["mean"]), float(row["std"])
-        if count < CROWD or spread < abs(mean) / 8:
+        # of few values chance leaves no more than a guess at the deviation, so that one tells nothing by itself
+        chance = 3 * spread / math.sqrt(count) if count < CROWD else 8 * spread
+        if abs(mean) > chance:
             self._told.add((mean, spread))
         if law == "uniform":
             half = spread * math.sqrt(3)
