@@ -1,3 +1,4 @@
+import subprocess
 import sys
 from pathlib import Path
 
@@ -120,6 +121,12 @@ def test_nvidia_smi_that_fails(tmp_path: Path) -> None:
         SmiProbe(str(command)).devices()
 
 
+def test_detection_does_not_import_torch() -> None:
+    """It takes seconds, and starts CUDA in a process that is to fork."""
+    code = "import sys; from evolve.gpu import detect; detect(); sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 def test_detection_falls_back_and_says_why(fake: FakeProbe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -139,4 +146,3 @@ def test_detection_falls_back_and_says_why(fake: FakeProbe, tmp_path: Path, monk
     assert [device.uuid for device in chosen.devices()] == ["GPU-1"]
     assert chosen.memory("GPU-1") == 0
     assert "CUDA_VISIBLE_DEVICES='GPU-1'" in chosen.how
-    assert "torch" not in sys.modules
