@@ -10,7 +10,11 @@ import pytest
 from evolve.records import Task
 from evolve.task import load
 
-for library in ("OMP", "MKL", "OPENBLAS"):  # before any of them is imported: as in judges and jails, and scores depend on it
+for library in (
+    "OMP",
+    "MKL",
+    "OPENBLAS",
+):  # before any of them is imported: as in judges and jails, and scores depend on it
     os.environ[f"{library}_NUM_THREADS"] = "1"
 
 TOML = 'brief = "Return a large sum."\n[limits]\nseconds = 5\nmemory = "256 MiB"\n'
