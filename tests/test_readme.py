@@ -6,16 +6,25 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 import pytest
+from pydantic import BaseModel
 
 from evolve.cli import main
 from evolve.config import Config, parse
+from evolve.tables import TaskTable
 from tests import readme
 
-ROOT = readme.README.parent
+ROOT = readme.ROOT
+COMMAND = re.compile(r"^evolve (\w[\w-]*)([^#\n]*(?:\\\n[^#\n]*)*)", re.MULTILINE)
+
+
+def named(path: Path) -> str:
+    """Return the name of a test of a document."""
+    return str(path.relative_to(ROOT))
 
 
 def described() -> dict[str, str]:
@@ -44,44 +53,71 @@ def test_the_two_commands_are_there() -> None:
     assert "pytest" in readme.command("install and pass the tests")
 
 
-@pytest.mark.parametrize("number", range(len(readme.blocks("python"))))
-def test_python_blocks_run(number: int, tmp_path: Path) -> None:
-    block = readme.blocks("python")[number]
-    ast.parse(block)
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("EVOLVE_")}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", block],
-        cwd=tmp_path,
-        env=environment | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+def runnable(path: Path) -> bool:
+    return any(block.runs for block in readme.blocks(path=path))
 
 
-def test_settings_shown_are_settings() -> None:
-    for block in readme.blocks("toml"):
-        parse(Config, tomllib.loads(block), where="README.md", text=block)
+def spoken(block: readme.Block) -> list[str]:
+    """Return the command that runs a block."""
+    if block.language == "python":
+        return [sys.executable, "-W", "error", "-c", block.text]
+    return ["bash", "-euo", "pipefail", "-c", block.text]
 
 
-def test_every_command_shown_exists() -> None:
-    from evolve.cli import VERBS
+@pytest.mark.parametrize("path", [path for path in readme.DOCUMENTS if runnable(path)], ids=named)
+def test_blocks_run(path: Path, tmp_path: Path) -> None:
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("EVOLVE_", "WANDB_", "MLFLOW_"))
+    }
+    search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment |= {"PYTHONPATH": str(ROOT), "PATH": search, "HOME": str(tmp_path / "home")}
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for block in readme.blocks(path=path):
+        if block.title:
+            (folder / block.title).parent.mkdir(parents=True, exist_ok=True)
+            (folder / block.title).write_text(block.text, encoding="utf-8")
+        if not block.runs or any(find_spec(module) is None for module in block.needs):
+            continue
+        done = subprocess.run(
+            spoken(block), cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, f"{block.place}: ends with {done.returncode}\n{done.stdout}\n{done.stderr}"
 
-    shown = {match for block in readme.blocks("bash") for match in re.findall(r"^evolve (\w+)", block, re.MULTILINE)}
-    assert shown
-    assert shown <= set(VERBS)
+
+@pytest.mark.parametrize("path", readme.DOCUMENTS, ids=named)
+def test_python_shown_is_python(path: Path) -> None:
+    for block in readme.blocks("python", path):
+        ast.parse(block.text, filename=block.place)
 
 
-def test_every_option_shown_exists() -> None:
+@pytest.mark.parametrize("path", readme.DOCUMENTS, ids=named)
+def test_settings_shown_are_settings(path: Path) -> None:
+    for block in readme.blocks("toml", path):
+        table: type[BaseModel] = TaskTable if block.title.endswith("task.toml") else Config
+        parse(table, tomllib.loads(block.text), where=block.place, text=block.text)
+
+
+@pytest.mark.parametrize("path", readme.DOCUMENTS, ids=named)
+def test_commands_and_options_shown_exist(path: Path) -> None:
     context = click.Context(main)
-    for block in readme.blocks("bash"):
-        for verb, words in re.findall(r"^evolve (\w+)([^#\n]*)", block, re.MULTILINE):
-            command = main.get_command(context, verb)
-            assert command is not None
-            known = {option for parameter in command.params for option in parameter.opts}
-            assert set(re.findall(r"(--[\w-]+)", words)) <= known, verb
+    shown = [match for block in readme.blocks("bash", path) for match in COMMAND.findall(block.text)]
+    assert shown or path != readme.README
+    for verb, words in shown:
+        command = main.get_command(context, verb)
+        assert command is not None, verb
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert set(re.findall(r"(?<!\S)(--[\w-]+)", words)) <= known | {"--help"}, verb
+
+
+def test_blocks_are_found_with_their_marks() -> None:
+    text = '<!-- test: needs a, b -->\n```python\nx = 1\n```\n\n- in a list\n\n  ```toml title="t/task.toml"\n  a = 1\n  ```\n'
+    first, second = (match.groupdict("") for match in readme.BLOCK.finditer(text))
+    assert (first["mark"], first["language"], first["text"]) == ("needs a, b", "python", "x = 1\n")
+    assert (second["title"], second["indent"]) == ("t/task.toml", "  ")
+    block = readme.Block("x.md:1", "python", "", first["mark"], first["text"])
+    assert block.runs
+    assert block.needs == ["a", "b"]
 
 
 @pytest.mark.parametrize(
