@@ -44,6 +44,7 @@ class Budget:
     broke: str = ""
     shown: Callable[[], float | None] | None = None
     started: float = field(init=False)
+    paused_at: float | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.started = self.clock()
@@ -59,8 +60,20 @@ class Budget:
 
     @property
     def seconds(self) -> float:
-        """Wall time of the run, over all its sessions."""
-        return self.seconds_before + self.clock() - self.started
+        """Wall time of the run, over all its sessions, pauses left out."""
+        now = self.clock() if self.paused_at is None else self.paused_at
+        return self.seconds_before + now - self.started
+
+    def pause(self) -> None:
+        """Stop the clock."""
+        if self.paused_at is None:
+            self.paused_at = self.clock()
+
+    def go_on(self) -> None:
+        """Let the clock go on."""
+        if self.paused_at is not None:
+            self.started += self.clock() - self.paused_at
+            self.paused_at = None
 
     @property
     def target(self) -> float | None:

@@ -22,6 +22,7 @@ from evolve.asking import Asking
 from evolve.budget import DEFAULT_EVALUATIONS, Budget
 from evolve.calls import Calls
 from evolve.champions import Champions
+from evolve.commands import Commands
 from evolve.config import Config
 from evolve.drafts import Drafts
 from evolve.errors import ConfigError, JudgeError, ModelError
@@ -79,6 +80,7 @@ class Loop:
         self.drafts = Drafts(archive, run, task, self.state, config.novelty.similarity)
         self.jobs = Jobs(archive, run, task, level)
         self.champions = Champions(archive, run, task, self.say)
+        self.commands = Commands(archive, run, self.budget, self.drain, self.say)
         self.budget.shown = self.champions.score if task.stages.repeats > 1 else None
         self.judging = Judging(archive, run, task, executor, self.budget, self.jobs, self.champions)
         self.flights: list[Flight] = []
@@ -126,6 +128,7 @@ class Loop:
         landed = [flight for flight in self.flights if flight.landed]
         self._break(landed)
         with self.archive.transaction():
+            self.commands.take(self.state.told)
             for flight in landed:
                 if flight.seen.status != "judge_error":
                     self._land(flight)
@@ -139,10 +142,10 @@ class Loop:
                 self.flights.append(flight)
                 self._draft(flight)
             self._answer(self.calls.open())
-            if self._broken is None and not self.draining:
+            if self._broken is None and not self._halted:
                 self.judging.take_review()
         self.calls.send()
-        if self._broken is None:
+        if self._broken is None and not self.commands.paused:
             self._submit()
         self._notify()
         if self._broken is not None and not self.calls.under_way:
@@ -160,7 +163,7 @@ class Loop:
         """Decide everything random about the next attempt, and reserve its evaluation.
 
         Args:
-            given: what clock and ledger said, for a replay; what they say now if None.
+            given: what clock, ledger and people said, for a replay; what they say now if None.
 
         Raises:
             ConfigError: if the budget is spent.
@@ -172,8 +175,10 @@ class Loop:
             if self.budget.broke:
                 raise ConfigError(f"the budget is spent ({self.budget.broke}); resume with a larger one")
             self.executor.pump(self.calls.delay())
-        now = given or Given(self.asking.barred(), prices(self.budget.used, self.budget.caps))
+        now = given or Given(self.asking.barred(), prices(self.budget.used, self.budget.caps), self.commands.hints)
         light, whole = self.state.propose(now), self.drafts.whole
+        if given is None and light.arm not in self.calls.paces:  # only models read hints
+            light = replace(light, given=replace(light.given, hints=()))
         return replace(light, parent=whole(light.parent), inspirations=tuple(map(whole, light.inspirations)))
 
     def work(self, proposal: Proposal) -> Attempt:
@@ -276,9 +281,14 @@ class Loop:
         self.draining = reason
         self.executor.wake()
 
+    @property
+    def _halted(self) -> bool:
+        """Whether nothing new is to be begun, because somebody said so."""
+        return bool(self.draining) or self.commands.paused
+
     def wants_more(self) -> bool:
         """Whether another attempt should be asked for now."""
-        if self.draining or self._broken or self.budget.spent() or self._stuck():
+        if self._halted or self._broken or self.budget.spent() or self._stuck():
             return False
         return len(self.flights) < self.executor.slots + self.asking.workers
 

@@ -21,7 +21,7 @@ from evolve import blocks, wording
 from evolve.errors import ConfigError, TaskError
 from evolve.lengths import BYTES_PER_TOKEN, tokens
 from evolve.material import LEAST, File, Material, Measured, Note, Shown
-from evolve.records import Background, Evaluation, Message, Metric, Program, Prompt, Proposal, Reply, Task, Tried
+from evolve.records import Background, Evaluation, Given, Message, Metric, Program, Prompt, Proposal, Reply, Task, Tried
 from evolve.resources import folder
 from evolve.seams import Stop
 from evolve.task import LANGUAGES
@@ -159,6 +159,7 @@ class Prompts:
             **self._fixed,
             "form": form,
             "seed": proposal.seed,
+            "hints": proposal.given.hints,
             "best": best,
             "ahead": None if best is None or score is None else max(0.0, sign * wording.difference(best, score)),
             "partner": self._shown(partner, whole=False) if partner is not None else None,
@@ -245,7 +246,7 @@ class Prompts:
         step = Tried(1, "arm", "diff", "crash", "note", "reason")
         for score, best in ((1.0, 2.0), (None, None)):
             parent = replace(seed, digest="parent", score=score, status="crash" if score is None else "ok")
-            proposal = Proposal(1, parent, (seed,), 0, "arm", "diff", 0, 0, best=best)
+            proposal = Proposal(1, parent, (seed,), 0, "arm", "diff", 0, 0, best=best, given=Given(hints=("hint",)))
             seen = Evaluation(parent.status, score, feedback="feedback", error="error", output="output")
             background = Background(seen, (step, replace(step, score=1.0, gain=1.0)), (step,))
             parts = self._parts(proposal, self._material(proposal, background))

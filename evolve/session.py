@@ -137,6 +137,7 @@ class Session:
     def begin(self, start_from: Sequence[tuple[str, Sources]] = ()) -> None:
         """Judge the seed and the earlier programs to start from; a resumed run has them already."""
         self.lost = rebuild(self.loop)
+        self.loop.commands.begin(self.loop.state.told)
         if not self.archive.seeds(self.info.name):
             start(self.loop, [("seed", self.task.initial), *start_from])
             self.loop.judging.review()  # a `validate` that fails is best known before the first evaluation is spent

@@ -32,6 +32,7 @@ TABLES = (
     "artifacts",
     "champions",
     "reviews",
+    "commands",
 )
 """What a run consists of, each table after those it refers to."""
 

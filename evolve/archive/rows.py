@@ -278,9 +278,10 @@ def load_traits(text: str) -> dict[str, Any]:
 
 def dump_given(given: Given) -> str:
     """Return what an attempt was given as JSON; most are given nothing."""
-    if not given.barred and not given.prices:
+    if given == Given():
         return "{}"
-    return canonical({"barred": list(given.barred), "prices": dict(given.prices)})
+    kept = {"barred": list(given.barred), "prices": dict(given.prices)}
+    return canonical(kept | ({"hints": list(given.hints)} if given.hints else {}))
 
 
 def load_given(text: str) -> Given:
@@ -288,7 +289,7 @@ def load_given(text: str) -> Given:
     if text == "{}":
         return Given()
     kept = json.loads(text)
-    return Given(tuple(kept["barred"]), kept["prices"])
+    return Given(tuple(kept["barred"]), kept["prices"], tuple(kept.get("hints", ())))
 
 
 def to_program(row: tuple[Any, ...], files: str | None = None) -> Program:

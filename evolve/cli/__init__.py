@@ -16,6 +16,7 @@ VERBS = {
     "run": "run", "resume": "run", "replay": "run",
     "runs": "archive", "best": "archive", "show": "archive", "diff": "archive", "lineage": "archive", "search": "archive",
     "failures": "archive", "spend": "archive", "export": "archive",
+    "pause": "steer", "stop": "steer", "hint": "steer",
     "models": "models", "doctor": "doctor",
 }  # fmt: skip
 """Each verb and the module of this package that holds it, in the order of the help."""

@@ -52,6 +52,7 @@ def runs(db: Path, as_json: bool) -> None:
     """List all runs, the newest first."""
     with opened(db) as archive:
         found = archive.runs()
+        paused = {info.name for info in found if info.state == "running" and archive.paused(info.name)}
     if as_json:
         emit_json([asdict(info) for info in found])
         return
@@ -60,7 +61,7 @@ def runs(db: Path, as_json: bool) -> None:
         [
             (
                 i.name,
-                i.state,
+                "paused" if i.name in paused else i.state,
                 i.evaluations,
                 i.best,
                 i.direction,

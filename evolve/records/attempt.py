@@ -50,15 +50,16 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What clock and ledger said when an attempt was asked for: stored with it, because a replay has neither.
+    """What clock, ledger and people said when an attempt was asked for: stored with it, because a replay has none of them.
 
     ``barred`` are the arms that could not be asked, resting or ended. ``prices`` say what a unit of each resource that the
     budget caps (``evaluations``, ``dollars``, ``tokens``, ``seconds``) is worth, the scarcest the most; only their ratios
-    matter, and none given means that evaluations alone count.
+    matter, and none given means that evaluations alone count. ``hints`` are what people want the model to know.
     """
 
     barred: tuple[str, ...] = ()
     prices: Mapping[str, float] = field(default_factory=dict)
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
