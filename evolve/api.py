@@ -20,6 +20,7 @@ from evolve.judge import Candidate
 from evolve.records import Attempt, Limits, Metric, Program, Result, Sources, Task
 from evolve.seams import Executor, Observer
 from evolve.session import created, database, options, reopened, slots_of
+from evolve.track import observed
 
 PLACES = ("config", "seed", "name", "start_from", "models")
 """The arguments of `run` that are no settings."""
@@ -45,6 +46,7 @@ class Search:
         self._session = self._stack.enter_context(
             created(task, flags=merge(options(**arguments), settings), db=db, **named)
         )
+        self._stack.enter_context(observed(self._session, ()))
         self.name = self._session.info.name
         self.ask = self._session.loop.ask
         self.work = self._session.loop.work

@@ -178,6 +178,10 @@ class Config(Table):
     """Calls of models at the same time."""
     replay_from: str | None = None
     """A run of the same archive whose recorded replies answer equal requests, at no cost."""
+    track: tuple[Literal["wandb"], ...] = ()
+    """Where to keep a record of the run beside the archive: ``wandb`` for Weights & Biases, which goes by its own settings
+    (``wandb login``, ``WANDB_PROJECT``, ``WANDB_MODE`` …).
+    """
     slots: Count | None = None
     """Candidates judged at the same time; the number of processors where not given."""
     executor: Literal["local", "inline"] = "local"

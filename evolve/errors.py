@@ -44,3 +44,8 @@ class JudgeError(EvolveError):
 
 class ModelError(EvolveError):
     """No model of the run can be asked any more; the text says why of each."""
+
+
+def sentence(error: BaseException) -> str:
+    """Return an error in one line."""
+    return (str(error).splitlines() or [""])[0] or type(error).__name__

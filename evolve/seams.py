@@ -8,12 +8,14 @@ Client          how a model is asked           client/
 Novelty         whether the child is new       novelty.py
 Executor        where a child is judged        executor/
 Observer        who is told                    watch.py
+Tracker         who keeps a record elsewhere   track.py
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol, runtime_checkable
 
@@ -211,3 +213,77 @@ class Listener(Protocol):
 
     def notice(self, text: str) -> None:
         """Take note of a sentence for people."""
+
+
+class Ledger(Protocol):
+    """What a run has come to, at any moment: the numbers that its budget goes by."""
+
+    @property
+    def best(self) -> float | None:
+        """The best score so far, raw."""
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations made."""
+
+    @property
+    def dollars(self) -> float:
+        """Dollars paid, uncertain ones at their most."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of prompts and replies."""
+
+    @property
+    def seconds(self) -> float:
+        """Wall time, over all sittings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a tracker is told when a sitting at a run begins: a new run, or one that is resumed.
+
+    ``run`` is its name in the archive, ``key`` names it everywhere: equal for all sittings of a run, other for any other run.
+    ``config`` holds the resolved settings as plain JSON values, without secrets. ``told`` is how many attempts had been told
+    before. ``ledger`` goes on to say what the run has come to. ``say`` shows a sentence to whoever watches.
+    """
+
+    run: str
+    key: str
+    task: Task
+    config: Mapping[str, Any]
+    seed: int
+    told: int
+    ledger: Ledger
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a tracker is told when a sitting ends: why, whether by an error, and the best program of the run."""
+
+    reason: str
+    failed: bool
+    best: Program
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """An observer that keeps a record of whole runs elsewhere, such as in Weights & Biases or MLflow.
+
+    What breaks inside ``package`` does not end the run: it is said once, and the tracker is left in peace from then on. What
+    breaks in the tracker itself is a traceback, as with any observer.
+    """
+
+    @property
+    def package(self) -> str:
+        """The package that it stands on, as it is imported."""
+
+    def begin(self, beginning: Beginning, /) -> None:
+        """Take note that a sitting begins."""
+
+    def __call__(self, attempt: Attempt, /) -> None:
+        """Take note of ``attempt``, which is in the archive."""
+
+    def end(self, ending: Ending, /) -> None:
+        """Take note that the sitting ends. Not called where `begin` broke."""

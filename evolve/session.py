@@ -17,7 +17,7 @@ from evolve import task as tasks
 from evolve.archive import Archive, ArmHistory, RunInfo
 from evolve.arms import Arm, build
 from evolve.config import Config, merge, parse, resolve
-from evolve.errors import ArchiveError, ConfigError
+from evolve.errors import ArchiveError, ConfigError, sentence
 from evolve.executor import InlineExecutor, LocalExecutor
 from evolve.executor.local import complain
 from evolve.jail import Confinement, choose
@@ -29,6 +29,7 @@ from evolve.records import Program, Sources, Task
 from evolve.seams import Executor, Listener, Observer
 from evolve.secrets import load_environment
 from evolve.stages import environment
+from evolve.track import observed, require_trackers
 
 DEFAULT_DB = "evolve.db"
 Make = Callable[[Task, Config, Confinement], Executor]
@@ -96,7 +97,7 @@ class Session:
             executor = self._make(self.task, self.config, self.confinement)
             opening.callback(executor.close)
             if isinstance(executor, LocalExecutor):
-                executor.say = self._say
+                executor.say = self.say
             # A function's digest is that of its text, and a function depends on more: its evaluations are never used again.
             self.loop = Loop(
                 self.task,
@@ -118,7 +119,7 @@ class Session:
     ) -> None:
         with self._stack:
             ended = error is None and bool(self.reason) and not self.loop.draining
-            reason = self.reason or (_told(error) if error else "closed")
+            reason = self.reason or (sentence(error) if error else "closed")
             # An archive that cannot be written, as on a full disk, cannot be told so either: the first error is the one to see.
             with suppress(ArchiveError) if isinstance(error, ArchiveError) else nullcontext():
                 self.archive.finish(self.info.name, "done" if ended else "stopped", reason, self.loop.budget.seconds)
@@ -127,9 +128,9 @@ class Session:
         """Write down why the run could not be opened, as for want of a GPU: else it stays there as a running one."""
         with suppress(ArchiveError):
             if error is not None:
-                self.archive.finish(self.info.name, "stopped", _told(error), self.info.seconds)
+                self.archive.finish(self.info.name, "stopped", sentence(error), self.info.seconds)
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
         """Pass on what the executor has to tell a person; to the terminal where no observer listens."""
         listening = any(isinstance(observer, Listener) for observer in self.loop.observers)
         (self.loop.say if listening else complain)(text)
@@ -148,15 +149,9 @@ class Session:
         """Loop until the budget is spent, or until Ctrl-C: the first lets what is in flight end, a second stops at
         once.
         """
-        self.loop.observers = observers
-        with interruptible(self.loop):
+        with observed(self, observers), interruptible(self.loop):
             self.reason = self.loop.evolve()
         return self.reason
-
-
-def _told(error: BaseException) -> str:
-    """Return an error in one line."""
-    return (str(error).splitlines() or [""])[0] or type(error).__name__
 
 
 def start(loop: Loop, seeds: Sequence[tuple[str, Sources]]) -> None:
@@ -189,13 +184,13 @@ def start(loop: Loop, seeds: Sequence[tuple[str, Sources]]) -> None:
 
 
 def options(**given: Any) -> dict[str, Any]:
-    """Return the nested settings that flat arguments stand for; those that are None are not given."""
+    """Return the nested settings that flat arguments stand for; those that are None, or an empty tuple, are not given."""
     budget = ("evaluations", "usd", "tokens", "hours", "target", "patience")
-    known = (*budget, "slots", "workers", "isolation", "executor", "replay_from")
+    known = (*budget, "slots", "workers", "isolation", "executor", "replay_from", "track")
     unknown = [name for name in given if name not in known]
     if unknown:
         raise ConfigError(f"unknown argument {unknown[0]!r}; known here: {', '.join(known)}")
-    named = {name: value for name, value in given.items() if value is not None}
+    named = {name: value for name, value in given.items() if value not in (None, ())}
     flags: dict[str, Any] = {name: value for name, value in named.items() if name not in budget}
     if any(name in budget for name in named):
         flags["budget"] = {name: value for name, value in named.items() if name in budget}
@@ -227,6 +222,7 @@ def created(
     defaults = {"search": dict(loaded.search), "models": dict(loaded.models)}
     resolved = resolve(root, defaults, file=Path(config) if config else None, flags=flags, models=models)
     load_environment()
+    require_trackers(resolved.track)
     arms = build(resolved, loaded)
     with Archive(database(db)) as archive:
         others = [found for place in start_from for found in _earlier(archive, loaded, place)]
@@ -268,6 +264,7 @@ def reopened(
         config = parse(Config, merge(info.config, flags or {}), where="options")
         _resumable(archive, info, config)
         load_environment()
+        require_trackers(config.track)
         arms = build(config, task)
         settings = _settings(config, arms, earlier_runs(archive, info.name))
         with Session(archive, info, task, config, arms, resumed=settings) as session:

@@ -73,6 +73,12 @@ how_options = _together(
         help="local: jailed processes. inline: this very process, unprotected; for tests.",
     ),
     click.option(
+        "--track",
+        type=click.Choice(["wandb"]),
+        multiple=True,
+        help="Keep a record there too, as W&B's own settings say (repeatable; a resume goes on with it).",
+    ),
+    click.option(
         "--set",
         "settings",
         multiple=True,
