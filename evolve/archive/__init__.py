@@ -4,6 +4,7 @@ archive.py     writes; `Archive` is all of the below
 database.py    opens and migrates the file;  rows.py  turns rows into records and records into rows
 recall.py      reads back what the loop needs;  questions.py  answers people
 replies.py     keeps what models were asked and answered;  background.py  what prompts tell of the past
+browsing.py    answers pages: listings, trees, islands
 commands.py    carries what people ask to a run's driver
 reviews.py     keeps the champions of a run and what was judged for them;  finds evaluations that can be used again
 lock.py        keeps a run to one process;  export.py  copies runs out

@@ -163,6 +163,10 @@ class Database:
                     migrate(self._connection, files)
                 self._replace_views(views)
 
+    def read_only(self) -> None:
+        """Let this connection write nothing any more."""
+        self._all("PRAGMA query_only = ON")
+
     def _behind(self, files: Mapping[str, str], views: str) -> bool:
         """Return whether migrations or the present views are missing; ``user_version`` is a checksum of the views."""
         (version,) = self._one("PRAGMA user_version")

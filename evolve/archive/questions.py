@@ -194,15 +194,8 @@ class Questions(Recall, Reviews):
         Raises:
             ArchiveError: if ``text`` holds no word, or there is no such run.
         """
-        terms = [
-            term for term in clean(text).replace("\0", " ").split() if any(character.isalnum() for character in term)
-        ]
-        if not terms:
-            raise ArchiveError(f"{text!r} has no word to search for")
+        terms, match = _terms(text), match_all(text)
         name = None if run is None else self.run(run).name
-        match = " ".join(
-            f'"{quoted}"*' if term.endswith("*") else f'"{quoted}"' for term in terms for quoted in [_quoted(term)]
-        )
         hits = {}
         for row in self._all(_search_code(name), {"match": match, "run": name, "n": n}):
             program = to_program(row[1:-1], row[-1])
@@ -277,6 +270,23 @@ def _search_words(run: str | None) -> str:
         "JOIN programs AS p ON p.run = e.run AND p.digest = e.digest JOIN sources AS s ON s.hash = p.source "
         f"WHERE words MATCH :match {only} ORDER BY words.rowid DESC LIMIT :n"
     )
+
+
+def match_all(text: str) -> str:
+    """Return the FTS5 query for what has every word of ``text``.
+
+    Raises:
+        ArchiveError: if it holds no word.
+    """
+    return " ".join(f'"{_quoted(term)}"*' if term.endswith("*") else f'"{_quoted(term)}"' for term in _terms(text))
+
+
+def _terms(text: str) -> list[str]:
+    """Return the words to search for."""
+    found = [term for term in clean(text).replace("\0", " ").split() if any(letter.isalnum() for letter in term)]
+    if not found:
+        raise ArchiveError(f"{text!r} has no word to search for")
+    return found
 
 
 def _quoted(term: str) -> str:

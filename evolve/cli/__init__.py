@@ -16,6 +16,7 @@ VERBS = {
     "run": "run", "resume": "run", "replay": "run",
     "runs": "archive", "best": "archive", "show": "archive", "diff": "archive", "lineage": "archive", "search": "archive",
     "failures": "archive", "spend": "archive", "export": "archive",
+    "view": "view",
     "pause": "steer", "stop": "steer", "hint": "steer",
     "models": "models", "doctor": "doctor",
 }  # fmt: skip

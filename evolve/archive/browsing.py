@@ -1,0 +1,299 @@
+"""What pages ask of the archive: a page of programs, counts, trees, islands, fronts, artifacts. Whole runs come as light rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from evolve.archive.database import Database
+from evolve.archive.questions import match_all
+from evolve.archive.rows import PROGRAM, to_program
+from evolve.errors import ArchiveError
+from evolve.records import Artifact, Program
+
+Sort = Literal["score", "number", "generation", "island", "arm", "status"]
+SORTS: tuple[Sort, ...] = ("score", "number", "generation", "island", "arm", "status")
+PLACED = {
+    "score": "p.score IS NULL, p.score {order}, p.number",
+    "number": "p.number {order}",
+    "generation": "p.generation {order}, p.number",
+    "island": "p.island {order}, p.number",
+    "arm": "p.arm {order}, p.operator {order}, p.number",
+    "status": "p.status {order}, p.number",
+}
+"""How rows are ordered by each column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which programs of a run to list. Empty texts and None want all; ``text`` is words that code, note, feedback or error must
+    have, as `Archive.search` takes them. ``descending`` None is the better first, or else the larger.
+    """
+
+    status: str = ""
+    arm: str = ""
+    island: int | None = None
+    text: str = ""
+    sort: Sort = "score"
+    descending: bool | None = None
+    limit: int = 50
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One program of a listing: without sources, with its parent's score and the line that says what was changed."""
+
+    program: Program
+    parent_score: float | None
+    note: str
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One program of a lineage tree; ``parent`` is the parent's number, None for a program that the run started from."""
+
+    number: int
+    parent: int | None
+    id: str
+    score: float | None
+    status: str
+    arm: str
+    island: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArmPoint:
+    """What one arm had done when so many of a run's attempts had been told. ``gain`` is the sum of its rewards."""
+
+    arm: str
+    told: int
+    pulls: int
+    wins: int
+    gain: float
+    evaluations: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How many attempts or evaluations ended early or failed, by ``how`` (stage or status) and how the reason begins."""
+
+    how: str
+    reason: str
+    count: int
+    latest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An artifact without its data: its row, name, type and bytes, and the attempt and point it was kept for."""
+
+    id: int
+    name: str
+    mime: str
+    size: int
+    attempt: int
+    point: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRow:
+    """What one arm achieved with one operator: of its attempts, how many were told, stopped early, led to a scored program,
+    improved their parent; the mean reward, and the best score.
+    """
+
+    arm: str
+    operator: str
+    attempts: int
+    told: int
+    stopped: int
+    scored: int
+    improved: int
+    mean_gain: float | None
+    best: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What the judge saw when it judged a contender again: ``purpose`` is ``cold``, ``fresh`` or ``validate``."""
+
+    purpose: str
+    seed: int
+    status: str
+    score: float | None
+    repeats: int
+    seconds: float
+    isolation: str
+    integrity: str
+    feedback: str
+    error: str
+
+
+class Browsing(Database):
+    """The part of the archive that pages read."""
+
+    def programs(self, run: str, wanted: Wanted = Wanted()) -> tuple[list[Listed], int]:
+        """Return a page of the programs of a run, and how many there are in all.
+
+        Raises:
+            ArchiveError: if the text holds no word, or the sort is none.
+        """
+        if wanted.sort not in SORTS:
+            raise ArchiveError(f"programs cannot be sorted by {wanted.sort!r}; they can by {', '.join(SORTS)}")
+        where, values = _conditions(run, wanted)
+        (total,) = self._one(f"SELECT count(*) FROM programs AS p WHERE {where}", values)
+        (direction,) = self._one("SELECT direction FROM runs WHERE name = ?", (run,)) or ("maximize",)
+        better_first = direction == "maximize" if wanted.sort == "score" else wanted.sort == "number"
+        descending = better_first if wanted.descending is None else wanted.descending
+        order = PLACED[wanted.sort].format(order="DESC" if descending else "ASC")
+        rows = self._all(
+            f"SELECT {PROGRAM}, q.score, a.note, p.created FROM programs AS p "
+            "LEFT JOIN programs AS q ON q.run = p.run AND q.digest = p.parent "
+            "LEFT JOIN attempts AS a ON a.run = p.run AND a.number = p.number "
+            f"WHERE {where} ORDER BY {order} LIMIT :limit OFFSET :offset",
+            {**values, "limit": wanted.limit, "offset": wanted.offset},
+        )
+        return [Listed(to_program(row[:-3]), row[-3], row[-2] or "", row[-1]) for row in rows], int(total)
+
+    def statuses(self, run: str) -> dict[str, int]:
+        """Return how many programs of a run have each status, the most first."""
+        sql = "SELECT status, count(*) FROM programs WHERE run = ? GROUP BY status ORDER BY 2 DESC"
+        return dict(self._all(sql, (run,)))
+
+    def islands(self, run: str) -> list[tuple[int, int, float | None, str | None]]:
+        """Return of each island its number, how many programs it has, the best score and the id of its program."""
+        sql = """
+        SELECT p.island, count(*), CASE r.direction WHEN 'minimize' THEN min(p.score) ELSE max(p.score) END AS best, p.digest
+        FROM programs AS p JOIN runs AS r ON r.name = p.run WHERE p.run = ? GROUP BY p.island ORDER BY p.island
+        """
+        rows = self._all(sql, (run,))
+        return [
+            (island, count, best, None if best is None else self._first(run, island, best))
+            for island, count, best, _ in rows
+        ]
+
+    def tree(self, run: str) -> list[Node]:
+        """Return every program of a run, by number."""
+        sql = """
+        SELECT p.number, q.number, substr(p.digest, 1, 10), p.score, p.status, p.arm, p.island, p.generation
+        FROM programs AS p LEFT JOIN programs AS q ON q.run = p.run AND q.digest = p.parent
+        WHERE p.run = ? ORDER BY p.number
+        """
+        return [Node(*row) for row in self._all(sql, (run,))]
+
+    def arms_over_time(self, run: str, points: int = 60) -> list[ArmPoint]:
+        """Return what each arm had done at up to ``points`` moments of a run, and at its end: pulls, wins (children better than
+        their parent), rewards, and evaluations.
+        """
+        (told,) = self._one("SELECT coalesce(max(told_order), 0) FROM attempts WHERE run = ?", (run,))
+        step = max(1, -(-told // points))
+        sql = """
+        SELECT
+            a.arm, (a.told_order + :step - 1) / :step AS slice, count(*), coalesce(sum(a.gain > 0), 0), total(a.gain),
+            total(e.many)
+        FROM attempts AS a LEFT JOIN (
+            SELECT attempt, count(*) AS many FROM evaluations
+            WHERE run = :run AND purpose IN ('child', 'tune') AND cached = 0 GROUP BY attempt
+        ) AS e ON e.attempt = a.number
+        WHERE a.run = :run AND a.told_order IS NOT NULL GROUP BY a.arm, slice ORDER BY a.arm, slice
+        """
+        sums: dict[str, tuple[int, int, float, float]] = {}
+        found: list[ArmPoint] = []
+        for arm, slice_, pulls, wins, gain, cost in self._all(sql, {"run": run, "step": step}):
+            before = sums.get(arm, (0, 0, 0.0, 0.0))
+            now = (before[0] + pulls, before[1] + wins, before[2] + gain, before[3] + cost)
+            sums[arm] = now
+            found.append(ArmPoint(arm, min(slice_ * step, told), *now))
+        return found
+
+    def arm_table(self, run: str) -> list[ArmRow]:
+        """Return what each arm achieved with each operator, the most asked first."""
+        sql = """
+        SELECT arm, operator, attempts, told, stopped, scored, improved, mean_gain, best FROM arm_stats WHERE run = ?
+        ORDER BY attempts DESC, arm, operator
+        """
+        return [ArmRow(*row) for row in self._all(sql, (run,))]
+
+    def reviews(self, run: str, digest: str) -> list[Review]:
+        """Return what the judge saw when it judged a program again, the oldest first."""
+        sql = """
+        SELECT purpose, seed, status, score, max(json_array_length(repeats), 1), seconds, isolation, integrity, feedback, error
+        FROM reviews WHERE run = ? AND digest = ? ORDER BY id
+        """
+        return [Review(*row) for row in self._all(sql, (run, digest))]
+
+    def ended(self, run: str) -> list[Ended]:
+        """Return how attempts of a run ended early and evaluations failed, the most frequent first."""
+        sql = """
+        SELECT how, reason, count(*) AS many, max(number) FROM (
+            SELECT how, number, substr(
+                CASE WHEN how = 'novelty' THEN 'not new' WHEN how = 'judge' THEN 'held back by the screen' ELSE reason END, 1, 120
+            ) AS reason FROM failures WHERE run = ?
+        ) GROUP BY how, reason ORDER BY many DESC, how, reason LIMIT 200
+        """
+        return [Ended(*row) for row in self._all(sql, (run,))]
+
+    def kept(self, run: str, digest: str) -> list[Kept]:
+        """Return what judges kept beside the evaluations of a program, without the data."""
+        sql = """
+        SELECT f.id, f.name, f.mime, length(f.data), e.attempt, e.point
+        FROM evaluations AS e JOIN artifacts AS f ON f.evaluation = e.id WHERE e.run = ? AND e.digest = ? ORDER BY f.id
+        """
+        return [Kept(*row) for row in self._all(sql, (run, digest))]
+
+    def artifact(self, run: str, id: int) -> Artifact:
+        """Return one artifact of a run.
+
+        Raises:
+            ArchiveError: if the run has none with this id.
+        """
+        row = self._one(
+            "SELECT f.name, f.mime, f.data FROM artifacts AS f JOIN evaluations AS e ON e.id = f.evaluation "
+            "WHERE f.id = ? AND e.run = ?",
+            (id, run),
+        )
+        if row is None:
+            raise ArchiveError(f"run {run!r} has no artifact {id}")
+        return Artifact(*row)
+
+    def objectives(self, run: str) -> dict[str, str]:
+        """Return the direction of each objective of a run, the score's first."""
+        sql = "SELECT name, direction FROM objectives WHERE run = ? ORDER BY name <> 'score', name"
+        return dict(self._all(sql, (run,)))
+
+    def scored(self, run: str) -> list[tuple[str, int, float, dict[str, float]]]:
+        """Return id, number, score and metrics of every program with a score, by number."""
+        sql = (
+            "SELECT substr(digest, 1, 10), number, score, metrics FROM programs "
+            "WHERE run = ? AND score IS NOT NULL ORDER BY number"
+        )
+        return [(id, number, score, json.loads(metrics)) for id, number, score, metrics in self._all(sql, (run,))]
+
+    def _first(self, run: str, island: int, score: float) -> str:
+        row = self._one(
+            "SELECT substr(digest, 1, 10) FROM programs WHERE run = ? AND island = ? AND score = ? ORDER BY number LIMIT 1",
+            (run, island, score),
+        )
+        return str(row[0])
+
+
+def _conditions(run: str, wanted: Wanted) -> tuple[str, dict[str, Any]]:
+    """Return the condition on programs ``p``, and its values."""
+    parts, values = ["p.run = :run"], {"run": run, "status": wanted.status, "arm": wanted.arm, "island": wanted.island}
+    if wanted.status:
+        parts.append("p.status = :status")
+    if wanted.arm:
+        parts.append("p.arm = :arm")
+    if wanted.island is not None:
+        parts.append("p.island = :island")
+    if wanted.text.strip():
+        values["match"] = match_all(wanted.text)
+        parts.append(
+            "(p.source IN (SELECT s.hash FROM code JOIN sources AS s ON s.id = code.rowid WHERE code MATCH :match) OR "
+            "p.digest IN (SELECT e.digest FROM words JOIN evaluations AS e ON e.id = words.rowid "
+            "WHERE words MATCH :match AND e.run = :run))"
+        )
+    return " AND ".join(parts), values

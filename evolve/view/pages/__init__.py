@@ -1,0 +1,34 @@
+"""The pages, one module each: a page asks the archive and says what its template shows.
+
+runs.py       all runs                       run.py       one run, live while it goes on
+programs.py   a listing with filters         program.py   one program; the difference between two
+hints.py      hints, and what was asked      failures.py  what ended early or failed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from evolve.view.pages.failures import failures
+from evolve.view.pages.hints import hints
+from evolve.view.pages.program import difference, program
+from evolve.view.pages.programs import programs
+from evolve.view.pages.run import run
+from evolve.view.pages.runs import runs
+from evolve.view.shown import Page, Shown
+
+PAGES: Mapping[str, Page] = {
+    "/": runs,
+    "/runs/{run}": run,
+    "/runs/{run}/programs": programs,
+    "/runs/{run}/programs/{id}": program,
+    "/runs/{run}/programs/{id}/diff/{other}": difference,
+    "/runs/{run}/failures": failures,
+    "/runs/{run}/hints": hints,
+}
+"""The address of each page."""
+
+
+def problem(text: str) -> Shown:
+    """Return the page that says what is wrong."""
+    return Shown("problem.html.j2", {"text": text}, {"error": text})

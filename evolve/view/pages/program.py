@@ -1,0 +1,115 @@
+"""One program: what it is, where it came from, what the judge saw, what was asked and answered; and how two differ."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from evolve.archive import Archive
+from evolve.archive.export import summary
+from evolve.errors import ArchiveError
+from evolve.records import Program
+from evolve.view import code
+from evolve.view.plots import Series, chart
+from evolve.view.shown import Shown, Visit
+
+MOST_CHILDREN = 100
+
+
+def program(visit: Visit) -> Shown:
+    """Show one program."""
+    archive = visit.archive
+    run, found = _found(archive, visit.path["run"], visit.path["id"])
+    if visit.path["id"] != found.id:
+        return Shown(location=f"/runs/{run}/programs/{found.id}")
+    attempt = archive.attempt(run, found.number) if found.number > 0 else None
+    judged = archive.evaluations(run, found.digest)
+    line, children = archive.lineage(run, found.digest), archive.children(run, found.digest)
+    talk = archive.conversation(run, found.number) if found.number > 0 else []
+    info = archive.run(run)
+    values = {
+        "run": info,
+        "program": found,
+        "attempt": attempt,
+        "judged": judged,
+        "seen": judged[-1].evaluation if judged else None,
+        "verdict": archive.verdict(run, found.digest),
+        "reviews": archive.reviews(run, found.digest),
+        "repeats": _repeats(found, judged),
+        "line": line,
+        "children": children[:MOST_CHILDREN],
+        "more_children": max(0, len(children) - MOST_CHILDREN),
+        "talk": talk,
+        "kept": archive.kept(run, found.digest),
+        "files": {path: code.lines(text, path) for path, text in found.sources.items()},
+        "changes": _changes(attempt.proposal.parent, found) if attempt is not None else {},
+        "others": [
+            other for other in (attempt.proposal.inspirations if attempt else ()) if other.digest != found.parent
+        ],
+    }
+    data = {
+        **summary(run, found),
+        "files": dict(found.sources),
+        "generation": found.generation,
+        "island": found.island,
+        "note": "" if attempt is None or attempt.draft is None else attempt.draft.note,
+        "lineage": [summary(run, one) for one in line],
+        "children": [summary(run, one) for one in children],
+        "evaluations": [_evaluation(one) for one in judged],
+        "conversation": [asdict(one) for one in talk],
+    }
+    return Shown("program.html.j2", values, data)
+
+
+def difference(visit: Visit) -> Shown:
+    """Show how two programs of a run differ, side by side: the second against the first."""
+    archive = visit.archive
+    run, new = _found(archive, visit.path["run"], visit.path["id"])
+    _, old = _found(archive, run, visit.path["other"])
+    values = {"run": archive.run(run), "old": old, "new": new, "changes": _changes(old, new)}
+    data = {
+        "old": {**summary(run, old), "files": dict(old.sources)},
+        "new": {**summary(run, new), "files": dict(new.sources)},
+    }
+    return Shown("difference.html.j2", values, data)
+
+
+def _found(archive: Archive, run: str, id: str) -> tuple[str, Program]:
+    """Return the run and its program whose digest begins with ``id``; ``best`` is the best one.
+
+    Raises:
+        ArchiveError: if there is none.
+    """
+    name = archive.run(run).name
+    if id != "best":
+        return archive.find(id, name)
+    best = archive.best(1, name)
+    if not best:
+        raise ArchiveError(f"run {name!r} has no program with a score yet")
+    return name, archive.program(name, best[0].digest)
+
+
+def _changes(old: Program, new: Program) -> dict[str, list[code.Row]]:
+    """Return the rows of the difference of each file that differs."""
+    paths = sorted(set(old.sources) | set(new.sources))
+    changed = {path: (old.sources.get(path, ""), new.sources.get(path, "")) for path in paths}
+    return {
+        path: code.side_by_side(before, after, path) for path, (before, after) in changed.items() if before != after
+    }
+
+
+def _repeats(found: Program, judged: list[Any]) -> str:
+    """Return the chart of a score on each seed, where there were several."""
+    repeats = judged[-1].evaluation.repeats if judged else ()
+    if len(repeats) < 2:
+        return ""
+    points = [(float(one.seed), one.score) for one in repeats]
+    return chart(
+        [Series("score of a seed", points, "dots"), Series("score", [(x, found.score or 0.0) for x, _ in (points[0], points[-1])])],
+        title="Score on each seed", x="seed", y="score", height=200,
+    )  # fmt: skip
+
+
+def _evaluation(judged: Any) -> dict[str, Any]:
+    """Return an evaluation as plain values, without its artifacts."""
+    return {**asdict(replace(judged, evaluation=replace(judged.evaluation, artifacts=())))}
