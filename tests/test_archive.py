@@ -681,10 +681,9 @@ class TestFolder:
         config = json.loads((resources.folder("archive") / "datasette.json").read_text("utf-8"))
         archives.converse(archive, run)
         values = {"run": run, "attempt": 5, "id": archives.digest("x = 3\n")[:8], "words": "relu"}
-        rows = {
-            name: archive._all(query["sql"], values) for name, query in config["databases"]["evolve"]["queries"].items()
-        }
-        assert {name: len(found) for name, found in rows.items()} == {
+        queries = config["databases"]["evolve"]["queries"]
+        rows = {name: archive._all(query["sql"], values) for name, query in queries.items()}
+        counts = {
             "best": 4,
             "line": 4,
             "code": 1,
@@ -692,7 +691,9 @@ class TestFolder:
             "champions": 0,
             "search": 2,
             "progress": 3,
+            "failed": 2,
         }
+        assert {name: len(rows[name]) for name in counts} == counts
         assert [row[2] for row in rows["progress"]] == [2.0, 4.0, 4.0]
 
     def test_the_readme_names_every_table_and_view(self, archive: Archive) -> None:
