@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evolve.archive import Archive, RunInfo
 from evolve.config import Config, merge
@@ -21,6 +21,10 @@ from evolve.records import Attempt, Limits, Metric, Program, Result, Sources, Ta
 from evolve.seams import Executor, Observer
 from evolve.session import created, database, options, reopened, slots_of
 from evolve.track import observed
+
+if TYPE_CHECKING:
+    from evolve.view.notebook import Plot
+    from evolve.view.scores import Against
 
 PLACES = ("config", "seed", "name", "start_from", "models")
 """The arguments of `run` that are no settings."""
@@ -102,6 +106,17 @@ class Run:
         """What the archive says of the run."""
         with Archive(self.db, create=False) as archive:
             return archive.run(self.name)
+
+    def plot(self, against: Against = "evaluations") -> Plot:
+        """Return a chart of how the run went, against ``evaluations``, ``dollars``, ``tokens`` or ``hours``."""
+        with Archive(self.db, create=False) as archive:
+            return archive.plot(self.name, against=against)
+
+    def _repr_html_(self) -> str:
+        from evolve.view.notebook import run_html  # for notebooks alone
+
+        with Archive(self.db, create=False) as archive:
+            return run_html(archive, self.name)
 
 
 def run(

@@ -13,8 +13,8 @@ from evolve import __version__
 from evolve.archive.background import Backgrounds
 from evolve.archive.browsing import Browsing
 from evolve.archive.commands import Commands
+from evolve.archive.display import Display
 from evolve.archive.lock import locked
-from evolve.archive.questions import Questions
 from evolve.archive.replies import Replies
 from evolve.archive.reviews import MIXED
 from evolve.archive.rows import (
@@ -48,7 +48,7 @@ Settings = Mapping[str, Mapping[str, Any]]
 """Arms by name, each with what it was set to: plain JSON values without secrets."""
 
 
-class Archive(Questions, Browsing, Backgrounds, Replies, Commands):
+class Archive(Display, Browsing, Backgrounds, Replies, Commands):
     """One archive file, open for reading and writing.
 
     Every method that writes is one transaction and may be repeated with the same key without harm; `transaction` groups

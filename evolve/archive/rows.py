@@ -64,6 +64,11 @@ class RunInfo:
     best: float | None
     repeats: int = 1
 
+    def _repr_html_(self) -> str:
+        from evolve.view.notebook import info_html  # for notebooks alone
+
+        return info_html(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Sitting:

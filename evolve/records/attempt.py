@@ -47,6 +47,11 @@ class Program:
             return next(iter(self.sources.values()))
         return "\n".join(f"### FILE {path}\n{text}" for path, text in self.sources.items())
 
+    def _repr_html_(self) -> str:
+        from evolve.view.notebook import program_html  # for notebooks alone: records need nothing of the rest
+
+        return program_html(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
