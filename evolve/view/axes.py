@@ -17,13 +17,16 @@ LARGEST, TINIEST = 1e150, 1e-150
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Maps numbers from ``low`` to ``high`` onto pixels from ``start`` to ``end``; ``log`` needs a positive ``low``."""
+    """Maps numbers from ``low`` to ``high`` onto pixels from ``start`` to ``end``. ``log`` needs a positive ``low``; ``whole`` is
+    for what is counted: no ticks lie between whole numbers.
+    """
 
     low: float
     high: float
     start: float
     end: float
     log: bool = False
+    whole: bool = False
 
     def __call__(self, value: float) -> float:
         """Return where ``value`` lies; outside of the range it is set on the edge."""
@@ -37,7 +40,7 @@ class Scale:
         """Return ``about`` so many round numbers in the range, each with its text."""
         if self.log:
             return [(value, short(value)) for value in _powers(self.low, self.high, about)]
-        step = round_step((self.high - self.low) / max(about, 1))
+        step = max(round_step((self.high - self.low) / max(about, 1)), 1.0 * self.whole)
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         values = [place * step + 0.0 for place in range(first, min(last, first + 4 * about) + 1)]
         return list(zip(values, _texts(values, step), strict=True))
@@ -46,6 +49,11 @@ class Scale:
 def drawable(value: float) -> bool:
     """Return whether a number has a place on an axis: not infinite, not nan, and not beyond `LARGEST`."""
     return abs(value) <= LARGEST
+
+
+def counted(values: Sequence[float]) -> bool:
+    """Return whether all values are whole numbers."""
+    return all(float(value).is_integer() for value in values)
 
 
 def spread(values: Sequence[float], *, margin: float = 0.0, log: bool = False) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from typing import Literal
 
 from markupsafe import Markup
 
-from evolve.view.axes import TINIEST, Scale, drawable, short, spread, thinned
+from evolve.view.axes import TINIEST, Scale, counted, drawable, short, spread, thinned
 from evolve.view.svg import (
     FAINT,
     GRID,
@@ -42,6 +42,9 @@ __all__ = ["Band", "Bar", "Mark", "Series", "bars", "chart", "on_paper"]
 
 MOST_POINTS = 2000
 """Points drawn in one chart; of more, those are left out that would not be seen."""
+
+MOST_DOTS = 100
+"""Dots on a curve that are as large as to be seen; more would hide it."""
 
 TOP, BOTTOM, RIGHT, ROW = 14, 44, 18, 20
 
@@ -134,10 +137,10 @@ def chart(
     names = [(place, one.name) for place, one in enumerate(shown) if one.name] if len(shown) > 1 else []
     rows = swatches(names, width - 60 - RIGHT)
     top = TOP + ROW * len(rows)
-    down = Scale(*(within or spread(heights, margin=0.06)), height - BOTTOM, top)
+    down = Scale(*(within or spread(heights, margin=0.06)), height - BOTTOM, top, whole=counted(heights))
     left = 34 + max((width_of(said) for _, said in down.ticks(_about(height - top, 44))), default=30)
     dots = any(one.kind == "dots" for one in shown)
-    scale = Scale(*spread(across, margin=0.015 * dots, log=log_x), left, width - RIGHT, log_x)
+    scale = Scale(*spread(across, margin=0.015 * dots, log=log_x), left, width - RIGHT, log_x, counted(across))
     body = [*(_frame(scale, down, x, y) if across else ()), *legend(rows, left, TOP, ROW)]
     places = {one.name: place for place, one in reversed(list(enumerate(shown)))}
     body += [
@@ -177,7 +180,7 @@ def bars(
     ends = [0.0, *(sum(one.values[:count]) for one in rows for count in range(1, len(one.values) + 1))]
     ends += [end for one in rows for end in (one.low, one.high) if end is not None and drawable(end)]
     low, high = spread(ends) if any(ends) else (0.0, 1.0)
-    scale = Scale(low + 0.03 * low, high, left, width - room)
+    scale = Scale(low + 0.03 * low, high, left, width - room, whole=counted(ends))
     body = legend(names, 16, TOP, ROW)
     for value, said in scale.ticks(_about(width - left - room, 80)):
         body.append(line(scale(value), top, scale(value), bottom, GRID))
@@ -260,7 +263,7 @@ def _drawn(series: Series, place: int, scale: Scale, down: Scale, most: int) -> 
         yield _curve(series, place, [(scale(x), down(y)) for x, y in _thinned(series.points, most)])
         noted = [one for one, said in enumerate(zip(series.labels, series.links, strict=True)) if any(said)]
         kept = [noted[one] for one in thinned([series.points[one] for one in noted], most)]
-        look = 'r="3.5"'
+        look = 'r="3.5"' if len(kept) <= MOST_DOTS else 'r="1.5"'
     for one in kept:
         x, y = series.points[one]
         said = series.labels[one] or f"{series.name}: {short(y)} at {short(x)}"

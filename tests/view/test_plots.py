@@ -95,6 +95,22 @@ def test_harmless_links_stay(link: str) -> None:
     assert one.get("href") == link
 
 
+def test_what_is_counted_has_whole_ticks() -> None:
+    across = [one for one in texts(simple([Series("a", [(0, 0.25), (1, 0.25), (2, 0.25)])])) if one.isdecimal()]
+    assert across == ["0", "1", "2"]
+    assert [text for _, text in Scale(0, 3, 0, 500, whole=True).ticks(8)] == ["0", "1", "2", "3"]
+    assert [text for _, text in Scale(0, 3, 0, 500).ticks(8)][:2] == ["0.0", "0.5"]
+
+
+def test_many_dots_on_a_curve_are_small() -> None:
+    points = [(place, float(place)) for place in range(150)]
+    few, many = (
+        named(simple([Series("a", points[:count], "step", labels=["gain"] * count)]), "circle") for count in (90, 150)
+    )
+    assert {one.get("r") for one in few} == {"3.5"}
+    assert {one.get("r") for one in many} == {"1.5"}
+
+
 def test_hostile_text_is_text() -> None:
     svg = chart(
         [
