@@ -11,6 +11,9 @@ On the fresh seeds neither of the two was chosen, so there the difference is unb
 batches while the verdict is open: up to `LOOKS` looks, each with an equal part of the error allowed, which by Bonferroni's
 inequality all of them together then keep.
 
+A contender that was judged on every common seed just as one that this champion has beaten is refused without a review: it does
+the same in other words. Its review would cost as much as many candidates, and be one more chance to win by luck.
+
 Asks never depend on reviews: a replay, which judges nothing, does without them.
 """
 
@@ -56,6 +59,9 @@ class Again:
     job: Job
 
 
+Likeness = tuple[tuple[float, ...], tuple[tuple[str, float], ...]]
+"""What the judge saw of a program, as far as numbers tell: its score on each seed, and its metrics."""
+
 Steps = Generator[Again, Evaluation, None]
 """A review: yields jobs, is sent what the judge saw of each, and ends with a verdict in the archive."""
 
@@ -83,6 +89,7 @@ class Champions:
         self.next: Again | None = None
         self._steps: Steps | None = None
         self._waiting: list[Contender] = []
+        self._beaten: dict[Likeness, str] = {}
         self._place = 0
 
     def begin(self) -> None:
@@ -98,7 +105,11 @@ class Champions:
                 return
             program = archive.program(run, champion.digest)
             self._crown(champion, self._contender(program))
-            self._place = archive.champions(run)[-1].place
+            verdicts = archive.champions(run)
+            self._place = verdicts[-1].place
+            for one in verdicts:
+                if one.verdict == "refused" and one.against == program.digest:
+                    self._beat(one, self._contender(archive.program(run, one.digest)))
             better = archive.contenders(run, self._sign, _score(program), WAITING)
             self._waiting = [self._contender(other) for other in better]
             if not archive.was_validated(run, champion.place):
@@ -169,6 +180,10 @@ class Champions:
         began, program, rival = time.time(), contender.program, self.reigning
         against = None if rival is None else rival.program.digest
         found = Champion(place, program.digest, against, "promoted", "a better score", score=program.score)
+        if (like := self._beaten.get(_likeness(contender))) is not None:
+            reason = f"judged just as {like}, which was not shown to be better"
+            self._archive.decided(self._run, replace(found, verdict="refused", reason=reason), began)
+            return
         if contender.evaluation.fresh == "fork":
             cold = yield self._job(place, program, "cold", self._seeds)
             found = replace(found, cold_status=cold.status, cold_score=cold.score)
@@ -177,6 +192,7 @@ class Champions:
             found = yield from self._race(found, program, rival.program)
         self._archive.decided(self._run, found, began)
         self._tell(found)
+        self._beat(found, contender)
         if found.verdict == "promoted":
             self._crown(found, contender)
             self._waiting = [other for other in self._waiting if self._better(other.program)]
@@ -248,7 +264,12 @@ class Champions:
             self.next = self._steps = None
 
     def _crown(self, title: Champion, champion: Contender) -> None:
-        self.title, self.reigning = title, champion
+        self.title, self.reigning, self._beaten = title, champion, {}
+
+    def _beat(self, found: Champion, contender: Contender) -> None:
+        """Remember a contender that the champion has beaten on fresh seeds."""
+        if found.verdict == "refused" and found.seeds and len(contender.evaluation.repeats) == len(self._seeds):
+            self._beaten[_likeness(contender)] = contender.program.id
 
     def _tell(self, found: Champion) -> None:
         """Say how a review ended, where that is more than a better score."""
@@ -273,3 +294,9 @@ def _score(program: Program) -> float:
     if program.score is None:
         raise ValueError(f"program {program.id} has no score, so it cannot contend")
     return program.score
+
+
+def _likeness(contender: Contender) -> Likeness:
+    """Return what a contender has in common with all that do the same."""
+    seen = contender.evaluation
+    return tuple(one.score for one in seen.repeats), tuple(sorted(seen.metrics.items()))

@@ -176,6 +176,31 @@ def test_a_verdict_that_is_open_gets_more_seeds_up_to_a_bound(archive: Archive) 
     assert not set(worse[0].seeds) & {seed for seeds in used for seed in seeds}, "a place has seeds of its own"
 
 
+def test_who_does_the_same_as_one_that_was_beaten_is_not_reviewed_again(archive: Archive) -> None:
+    bout = Bout(archive, repeats=2, first=seen(1.0, 2.0))
+    beaten = bout.contend(seen(3.0, 4.0))
+    jobs = bout.review(lambda again: seen(1.0, 2.0, first=again.job.seed))
+    assert jobs
+    same = bout.contend(seen(3.0, 4.0))
+    assert bout.review(nobody) == []
+    found = archive.verdict(bout.run, same)
+    assert found is not None
+    assert (found.verdict, found.reason) == (
+        "refused", f"judged just as {beaten[:10]}, which was not shown to be better",
+    )  # fmt: skip
+    bout.champions = bout.opened()  # as a resume does
+    bout.contend(seen(3.0, 4.0))
+    assert bout.review(nobody) == []
+    bout.contend(replace(seen(3.0, 4.0), metrics={"size": 2.0}))
+    bout.contend(seen(4.0, 3.0))
+    assert len(bout.review(lambda again: seen(*([9.0, 9.5] if again.digest != bout.seed.digest else [1.0, 2.0])))) > 0
+    champion = archive.champion(bout.run)
+    assert champion is not None
+    assert champion.place > 0
+    bout.contend(seen(5.0, 6.0))
+    assert bout.review(lambda again: seen(1.0, 2.0, first=again.job.seed)), "a new champion meets all anew"
+
+
 def test_failing_on_fresh_seeds_decides(archive: Archive) -> None:
     bout = Bout(archive, repeats=2, first=seen(1.0, 1.0))
     frail = bout.contend(seen(2.0, 2.0))
