@@ -144,7 +144,7 @@ def _page(db: Path, door: Door, page: Page) -> Callable[[Request], Response]:
                 )
             )
         if shown.location:
-            return RedirectResponse(shown.location, 303)
+            return RedirectResponse(shown.location + ("?format=json" if _wants_json(request) else ""), 303)
         if _wants_json(request):
             return JSONResponse(plain(shown.data))
         return _html(request, shown, door.token if may_write else "")

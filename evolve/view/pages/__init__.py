@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from evolve.view.pages.failures import failures
 from evolve.view.pages.hints import hints
-from evolve.view.pages.program import difference, program
+from evolve.view.pages.program import against, difference, program
 from evolve.view.pages.programs import programs
 from evolve.view.pages.run import run
 from evolve.view.pages.runs import runs
@@ -23,6 +23,7 @@ PAGES: Mapping[str, Page] = {
     "/runs/{run}/programs": programs,
     "/runs/{run}/programs/{id}": program,
     "/runs/{run}/programs/{id}/diff/{other}": difference,
+    "/runs/{run}/against": against,
     "/runs/{run}/failures": failures,
     "/runs/{run}/hints": hints,
 }

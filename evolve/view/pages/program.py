@@ -74,6 +74,13 @@ def difference(visit: Visit) -> Shown:
     return Shown("difference.html.j2", values, data)
 
 
+def against(visit: Visit) -> Shown:
+    """Lead to the difference between two programs that a form names."""
+    run, new = _found(visit.archive, visit.path["run"], visit.query.get("id", ""))
+    _, old = _found(visit.archive, run, visit.query.get("other", "").strip().lower())
+    return Shown(location=f"/runs/{run}/programs/{new.id}/diff/{old.id}")
+
+
 def _found(archive: Archive, run: str, id: str) -> tuple[str, Program]:
     """Return the run and its program whose digest begins with ``id``; ``best`` is the best one.
 

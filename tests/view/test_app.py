@@ -1,0 +1,252 @@
+"""The pages of `evolve view`: what they show, what they refuse, and what hostile text cannot do."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("starlette")
+pytest.importorskip("httpx2")
+
+from starlette.testclient import TestClient
+
+from evolve.archive import Archive
+from evolve.records import Artifact, Evaluation
+from evolve.view.app import Door, build
+from evolve.view.pages import PAGES
+from tests.archives import begin, drafted, fill, judge, seed, tell
+
+TOKEN = "a-token-of-this-test"
+HOSTILE = """</code></pre><script>alert(1)</script><img src=x onerror=alert(1)> {{ 7133 * 8311 }} "'`&<b> \u202e\x00"""
+
+
+def client(db: Path, *, closed: bool = False, base: str = "http://127.0.0.1:8137") -> TestClient:
+    return TestClient(build(db, ("127.0.0.1", "localhost"), Door(TOKEN, closed)), base_url=base, follow_redirects=False)
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    path = tmp_path / "evolve.db"
+    with Archive(path) as archive:
+        fill(archive, "night")
+    return path
+
+
+@pytest.fixture
+def visitor(db: Path) -> Iterator[TestClient]:
+    with client(db) as found:
+        yield found
+
+
+@pytest.fixture
+def owner(db: Path) -> Iterator[TestClient]:
+    """A visitor who opened the address with the token."""
+    with client(db) as found:
+        answer = found.get(f"/?token={TOKEN}")
+        assert answer.status_code == 303
+        assert answer.headers["location"] == "/"
+        assert "httponly" in answer.headers["set-cookie"].lower()
+        assert "samesite=strict" in answer.headers["set-cookie"].lower()
+        yield found
+
+
+def addresses(db: Path, run: str = "night") -> list[str]:
+    """Return an address of every page."""
+    with Archive(db) as archive:
+        best = archive.best(1, run)[0]
+        other = archive.children(run, archive.lineage(run, best.digest)[-1].digest)[0]
+    put = {"{run}": run, "{id}": best.id, "{other}": other.id}
+    query = {"/runs/{run}/against": f"?id={best.id}&other={other.id}"}
+    return [re.sub(r"\{\w+\}", lambda match: put[match[0]], path) + query.get(path, "") for path in PAGES]
+
+
+def test_every_page_is_there_as_html_and_json(visitor: TestClient, db: Path) -> None:
+    for address in addresses(db):
+        answer = visitor.get(address, follow_redirects=True)
+        assert answer.status_code == 200, address
+        assert answer.headers["content-type"].startswith("text/html"), address
+        assert "<main" in answer.text
+        plain = visitor.get(address, headers={"Accept": "application/json"}, follow_redirects=True)
+        joined = "&" if "?" in address else "?"
+        assert visitor.get(f"{address}{joined}format=json", follow_redirects=True).json() == plain.json(), address
+
+
+def test_what_the_listing_filters_sorts_and_finds(visitor: TestClient) -> None:
+    def scores(query: str) -> list[Any]:
+        return [row["score"] for row in visitor.get(f"/runs/night/programs?format=json&{query}").json()["programs"]]
+
+    assert scores("")[:4] == [4.0, 3.0, 2.0, 1.0]
+    assert scores("sort=score&order=up")[:2] == [1.0, 2.0]
+    assert scores("arm=builtin/tune") == [4.0]
+    assert scores("q=leaky_relu") == [4.0]
+    assert scores("q=larger")[:2] == [4.0, 2.0]
+    assert scores("status=crash") == [None]
+    assert scores("island=7") == []
+    assert visitor.get("/runs/night/programs?format=json&page=2").json()["programs"] == []
+    assert "has no word to search for" in visitor.get("/runs/night/programs?q=%2A%2A").text
+    assert visitor.get("/runs/night/programs?page=x").status_code == 404
+
+
+def test_a_program_shows_its_diff_feedback_and_line(visitor: TestClient, db: Path) -> None:
+    page = visitor.get("/runs/night/programs/best", follow_redirects=True).text
+    for words in ("much larger", "leaky_relu", "builtin/tune", "<del>", "<ins>"):
+        assert words in page
+    data = visitor.get("/runs/night/programs/best?format=json", follow_redirects=True).json()
+    assert data["score"] == 4.0
+    assert [one["score"] for one in data["lineage"]] == [4.0, 2.0, 1.0]
+
+
+def test_what_is_not_there_is_said(visitor: TestClient) -> None:
+    for address, words in (
+        ("/runs/nobody", "has no run &#39;nobody&#39;"),
+        ("/runs/night/programs/ffffffffff", "no program in run"),
+        ("/runs/night/artifacts/99", "has no artifact 99"),
+        ("/nowhere", "there is no page at /nowhere"),
+    ):
+        answer = visitor.get(address)
+        assert answer.status_code == 404
+        assert words in answer.text
+    assert visitor.get("/runs/nobody?format=json").json()["error"].endswith("(`evolve runs` lists all)")
+
+
+class TestStrangers:
+    def test_other_hosts_are_refused(self, db: Path) -> None:
+        with client(db, base="http://evil.example") as stranger:
+            assert stranger.get("/").status_code == 400
+
+    def test_paths_do_not_lead_out(self, visitor: TestClient) -> None:
+        for path in (
+            "/static/../app.py",
+            "/static/..%2fapp.py",
+            "/static/%2e%2e/app.py",
+            "/static//etc/passwd",
+            "/runs/..%2f..%2fetc",
+        ):
+            assert visitor.get(path).status_code == 404
+
+    def test_nothing_is_written_without_the_token(self, db: Path, visitor: TestClient) -> None:
+        for form in ({}, {"token": "wrong"}, {"token": TOKEN}):  # the last lacks the cookie
+            answer = visitor.post("/runs/night/commands", data={"kind": "pause", **form})
+            assert answer.status_code == 403
+        with Archive(db) as archive:
+            assert archive.commands("night") == []
+
+    def test_the_cookie_alone_writes_nothing(self, db: Path, owner: TestClient) -> None:
+        assert owner.post("/runs/night/commands", data={"kind": "pause"}).status_code == 403
+
+    def test_pages_themselves_cannot_write(self, db: Path) -> None:
+        with Archive(db) as archive:
+            archive.read_only()
+            with pytest.raises(Exception, match="readonly"):
+                archive.command("night", "hint", "x")
+
+    def test_elsewhere_than_on_this_machine_the_token_is_needed_to_read(self, db: Path) -> None:
+        with client(db, closed=True) as stranger:
+            for address in (*addresses(db), "/runs/night/artifacts/1", "/theme"):
+                assert stranger.get(address).status_code == 403
+            assert stranger.get("/?token=wrong").status_code == 403
+            assert stranger.get(f"/runs/night?token={TOKEN}").headers["location"] == "/runs/night"
+            assert stranger.get("/runs/night").status_code == 200
+
+    def test_every_answer_has_a_policy(self, visitor: TestClient, db: Path) -> None:
+        for address in (*addresses(db), "/nowhere", "/static/style.css", "/code.css"):
+            headers = visitor.get(address).headers
+            assert "script-src 'self'" in headers["content-security-policy"]
+            assert "unsafe" not in headers["content-security-policy"]
+            assert headers["x-content-type-options"] == "nosniff"
+
+    def test_the_theme_leads_to_no_other_place(self, visitor: TestClient) -> None:
+        for back, place in (
+            ("/runs", "/runs"),
+            ("//evil.example", "/"),
+            ("https://evil.example", "/"),
+            ("/\\evil", "/"),
+        ):
+            assert visitor.get("/theme", params={"to": "dark", "back": back}).headers["location"] == place
+        assert 'data-theme="dark"' in visitor.get("/").text
+
+
+class TestOwner:
+    def test_pauses_hints_and_stops(self, db: Path, owner: TestClient) -> None:
+        assert "Pause</button>" in owner.get("/runs/night").text
+        for kind, text in (("pause", ""), ("hint", "Mind <the> corners"), ("stop", "")):
+            answer = owner.post("/runs/night/commands", data={"token": TOKEN, "kind": kind, "text": text})
+            assert answer.status_code == 303
+        with Archive(db) as archive:
+            assert [(one.kind, one.text, one.origin) for one in archive.commands("night")] == [
+                ("stop", "", "page"), ("hint", "Mind <the> corners", "page"), ("pause", "", "page"),
+            ]  # fmt: skip
+            archive.finish("night", "done", "enough", 1.0)
+        assert "Mind &lt;the&gt; corners" in owner.get("/runs/night/hints").text
+        refused = owner.post("/runs/night/commands", data={"token": TOKEN, "kind": "pause"})
+        assert refused.status_code == 409
+        assert "so there is nothing to pause" in refused.text
+        assert owner.post("/runs/night/commands", data={"token": TOKEN, "kind": "drop"}).status_code == 400
+
+    def test_a_visitor_sees_no_buttons(self, visitor: TestClient) -> None:
+        assert "<button" not in visitor.get("/runs/night").text
+        assert TOKEN not in visitor.get("/runs/night").text
+
+
+class TestHostile:
+    """Everything that programs, judges and models write."""
+
+    @pytest.fixture
+    def db(self, tmp_path: Path) -> Path:
+        path = tmp_path / "evolve.db"
+        with Archive(path) as archive:
+            begin(archive, "night")
+            attempt = drafted(1, seed(), f"x = '''{HOSTILE}'''\n")
+            assert attempt.draft is not None
+            attempt.draft = replace(attempt.draft, note=HOSTILE, sources={f"a{HOSTILE[:40]}.py": HOSTILE})
+            kept = tuple(
+                Artifact(
+                    HOSTILE,
+                    mime,
+                    b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'><script>alert(1)</script></svg>",
+                )
+                for mime in ("image/svg+xml",)
+            ) + (
+                Artifact("page.html", "text/html", b"<script>alert(1)</script>"),
+                Artifact("x", "application/x-sh", b"id"),
+            )
+            seen = Evaluation("ok", 2.0, {HOSTILE: 1.0}, HOSTILE, kept, HOSTILE, HOSTILE, HOSTILE)
+            tell(archive, "night", judge(attempt, seen))
+            failed = drafted(2, seed(), "y = 1")
+            tell(archive, "night", judge(failed, Evaluation("crash", None, error=HOSTILE, feedback=HOSTILE)))
+            archive.command("night", "hint", HOSTILE)
+        return path
+
+    def test_is_escaped_on_every_page(self, visitor: TestClient, db: Path) -> None:
+        for address in [
+            *addresses(db),
+            "/runs/night/programs?q=%22%3Cscript%3E",
+            "/runs/night/programs?status=%22%3Cscript%3E",
+        ]:
+            page = visitor.get(address, follow_redirects=True).text
+            assert "<script>alert" not in page, address
+            assert "<img src=x" not in page, address
+            assert "59282363" not in page, address
+            assert page.count("<script") == 2, address
+
+    def test_artifacts_are_drawn_or_saved_and_never_run(self, visitor: TestClient, db: Path) -> None:
+        picture, text, other = (visitor.get(f"/runs/night/artifacts/{id}") for id in (1, 2, 3))
+        assert picture.headers["content-type"] == "image/svg+xml"
+        assert text.headers["content-type"] == "text/plain; charset=utf-8"
+        assert other.headers["content-type"] == "application/octet-stream"
+        assert other.headers["content-disposition"] == "attachment"
+        for answer in (picture, text, other):
+            assert "sandbox" in answer.headers["content-security-policy"]
+            assert "script-src" not in answer.headers["content-security-policy"]
+
+    def test_json_is_json(self, visitor: TestClient, db: Path) -> None:
+        for address in addresses(db):
+            answer = visitor.get(address, headers={"Accept": "application/json"}, follow_redirects=True)
+            assert answer.headers["content-type"] == "application/json"
+            json.loads(answer.text)
