@@ -386,3 +386,14 @@ def describe() -> list[tuple[str, str, Any]]:
                 for key, inner in ModelConfig.model_fields.items()
             ]
     return rows
+
+
+def choices(key: str) -> list[str]:
+    """Return the values of a setting that has a few, such as ``ucb`` of ``bandit.kind``; none for all others."""
+    kind: Any = Config
+    for part in key.split("."):
+        fields = getattr(kind, "model_fields", {})
+        if part not in fields:
+            return []
+        kind = fields[part].annotation
+    return ["true", "false"] if kind is bool else [value for value in get_args(kind) if isinstance(value, str)]

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 PORTS: Mapping[int, str] = {11434: "Ollama", 8080: "llama.cpp", 8000: "vLLM", 1234: "LM Studio"}
 """Where servers of models usually listen, and which."""
@@ -28,11 +29,11 @@ class Found:
     server: str
 
 
-def on_this_machine(ports: Iterable[int] = ()) -> list[Found]:
-    """Return the models of the servers that answer on the usual ports and on ``ports``."""
+def on_this_machine(ports: Iterable[int] = (), seconds: float = SECONDS) -> list[Found]:
+    """Return the models of the servers that answer, within ``seconds`` each, on the usual ports and on ``ports``."""
     asked = list(dict.fromkeys([*PORTS, *ports]))
     with ThreadPoolExecutor(max_workers=16) as pool:
-        return [found for each in pool.map(_models, asked) for found in each]
+        return [found for each in pool.map(partial(_models, seconds=seconds), asked) for found in each]
 
 
 def with_keys() -> list[tuple[str, str]]:
@@ -46,12 +47,12 @@ def with_keys() -> list[tuple[str, str]]:
     return [(service, name) for service, name in held if name]
 
 
-def _models(port: int) -> list[Found]:
+def _models(port: int, seconds: float) -> list[Found]:
     """Return the models of one server; none where nothing, or something else, listens."""
     url = f"http://127.0.0.1:{port}/v1"
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with direct.open(f"{url}/models", timeout=SECONDS) as answer:
+        with direct.open(f"{url}/models", timeout=seconds) as answer:
             data = json.loads(answer.read(MOST_BYTES))
     except (OSError, ValueError, RecursionError, http.client.HTTPException):
         return []

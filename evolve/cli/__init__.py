@@ -18,7 +18,7 @@ VERBS = {
     "failures": "archive", "spend": "archive", "export": "archive",
     "view": "view",
     "pause": "steer", "stop": "steer", "hint": "steer",
-    "models": "models", "doctor": "doctor",
+    "models": "models", "doctor": "doctor", "completion": "completion",
 }  # fmt: skip
 """Each verb and the module of this package that holds it, in the order of the help."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from evolve.cli import completion
 from evolve.cli.listing import emit_code, emit_diff, emit_json, emit_table, metrics, moment, short, span
 from evolve.errors import ArchiveError
 
@@ -28,7 +29,7 @@ database_option = click.option(
     help="The archive.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON; numbers keep their full precision.")
-run_option = click.option("--run", help="The run (default: the newest).")
+run_option = click.option("--run", shell_complete=completion.runs, help="The run (default: the newest).")
 
 
 def count_option(default: int) -> Callable[[F], F]:
@@ -120,7 +121,7 @@ def best(count: int, run: str | None, db: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("id", required=False)
+@click.argument("id", required=False, shell_complete=completion.programs)
 @click.option(
     "--attempt",
     type=click.IntRange(min=1),
@@ -166,8 +167,8 @@ def show(id: str | None, attempt: int | None, code_only: bool, prompt: bool, rep
 
 
 @click.command()
-@click.argument("id")
-@click.argument("other", required=False)
+@click.argument("id", shell_complete=completion.programs)
+@click.argument("other", required=False, shell_complete=completion.programs)
 @run_option
 @database_option
 @json_option
@@ -195,7 +196,7 @@ def diff(id: str, other: str | None, run: str | None, db: Path, as_json: bool) -
 
 
 @click.command()
-@click.argument("id")
+@click.argument("id", shell_complete=completion.programs)
 @run_option
 @database_option
 @json_option
@@ -221,7 +222,7 @@ def lineage(id: str, run: str | None, db: Path, as_json: bool) -> None:
 @click.command()
 @click.argument("text", nargs=-1, required=True)
 @count_option(20)
-@click.option("--run", help="The run (default: all).")
+@click.option("--run", shell_complete=completion.runs, help="The run (default: all).")
 @database_option
 @json_option
 def search(text: tuple[str, ...], count: int, run: str | None, db: Path, as_json: bool) -> None:
@@ -293,7 +294,7 @@ def spend(by: str, run: str | None, db: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=completion.runs)
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="A folder, or a file that ends in .db.")
 @click.option("-n", "--count", type=click.IntRange(min=1), default=10, show_default=True, help="How many programs.")
 @database_option

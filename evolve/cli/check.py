@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evolve.cli import completion
 from evolve.cli.listing import several
 from evolve.cli.run import LEVELS
 from evolve.cli.task import as_json_option
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("task")
+@click.argument("task", shell_complete=completion.tasks)
 @click.option(
     "--program", type=click.Path(exists=True, path_type=Path), help="Judge this file or folder, not the seed."
 )
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     "models",
     multiple=True,
     metavar="NAME",
+    shell_complete=completion.models,
     help="Say also what asking this model would cost, without asking it (repeatable).",
 )
 @click.option(

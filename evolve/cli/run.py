@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
+from evolve.cli import completion
 from evolve.records import Level
 
 if TYPE_CHECKING:
@@ -83,18 +84,20 @@ how_options = _together(
         "settings",
         multiple=True,
         metavar="KEY=VALUE",
+        shell_complete=completion.settings,
         help="Any setting, such as search.islands=4 (see `evolve config`).",
     ),
 )
 
 
 @click.command()
-@click.argument("task")
+@click.argument("task", shell_complete=completion.tasks)
 @click.option(
     "--model",
     "models",
     multiple=True,
     metavar="NAME",
+    shell_complete=completion.models,
     help="Ask this model too: gpt-5-mini, ollama/NAME, openai/NAME@URL, cmd:COMMAND, or a [models] table (repeatable).",
 )
 @budget_options
@@ -104,6 +107,7 @@ how_options = _together(
     "arms",
     multiple=True,
     metavar="NAME[=WEIGHT]",
+    shell_complete=completion.arms,
     help="Of the built-in arms use only these, such as builtin/tune (repeatable); builtin/tune=0 for models alone.",
 )
 @click.option(
@@ -120,10 +124,14 @@ how_options = _together(
     "start_from",
     multiple=True,
     metavar="RUN|FILE",
+    shell_complete=completion.runs_or_files,
     help="Start from the best programs of a run, or from a program, too.",
 )
 @click.option(
-    "--replay-from", metavar="RUN", help="Answer requests equal to recorded ones of RUN from there, at no cost."
+    "--replay-from",
+    metavar="RUN",
+    shell_complete=completion.runs,
+    help="Answer requests equal to recorded ones of RUN from there, at no cost.",
 )
 @place_options
 def run(task: str, models: tuple[str, ...], arms: tuple[str, ...], seed: int | None, name: str | None, config: Path | None,
@@ -149,7 +157,7 @@ def run(task: str, models: tuple[str, ...], arms: tuple[str, ...], seed: int | N
 
 
 @click.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=completion.runs)
 @budget_options
 @how_options
 @place_options
@@ -165,7 +173,7 @@ def resume(run: str | None, settings: tuple[str, ...], db: Path, as_json: bool, 
 
 
 @click.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=completion.runs)
 @place_options
 def replay(run: str | None, db: Path, as_json: bool) -> None:
     """Lead RUN (the newest if not named) through the search again from what was recorded, judging nothing, and compare."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evolve.cli import completion
 from evolve.cli.archive import database_option, json_option, opened, run_option
 from evolve.cli.listing import emit_json, emit_table, moment, short
 
@@ -21,7 +22,7 @@ PATIENCE = 5.0
 
 
 @click.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=completion.runs)
 @click.option("--off", is_flag=True, help="Let the run go on.")
 @database_option
 @json_option
@@ -32,7 +33,7 @@ def pause(run: str | None, off: bool, db: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=completion.runs)
 @database_option
 @json_option
 def stop(run: str | None, db: Path, as_json: bool) -> None:
