@@ -184,8 +184,8 @@ def _chosen(library: str | None) -> Library:
     if library is not None and library not in known:
         raise ArchiveError(f"library {library!r}: give {' or '.join(map(repr, known))}")
     wanted = [one for one in known if library in (None, one)]
-    for one in sorted(wanted, key=lambda one: one not in sys.modules):
-        if one in sys.modules or find_spec(one) is not None:
+    for one in sorted(wanted, key=lambda one: sys.modules.get(one) is None):
+        if find_spec(one) is not None:
             return one
     raise ArchiveError(
         f"frame() needs {' or '.join(wanted)}, not installed here: pip install {wanted[0]} "
@@ -198,7 +198,7 @@ def _pandas(table: Table) -> Any:
     pandas = import_module("pandas")
     series = {"whole": "Int64", "real": "float64", "flag": "bool", "text": None}
     columns = {
-        name: pandas.to_datetime(pandas.Series(values, dtype="float64"), unit="s", utc=True)
+        name: pandas.to_datetime(pandas.Series(values, dtype="float64"), unit="s", utc=True).dt.as_unit("us")
         if kind == "time"
         else pandas.Series([bool(value) for value in values] if kind == "flag" else values, dtype=series[kind])
         for name, (kind, values) in table.items()
