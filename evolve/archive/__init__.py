@@ -7,6 +7,7 @@ replies.py     keeps what models were asked and answered;  background.py  what p
 browsing.py    answers pages: listings, trees, islands;  progress.py  how a run went
 frames.py      hands tables to pandas and Polars;  display.py  shows itself in a notebook
 commands.py    carries what people ask to a run's driver
+evidence.py    tells reports what speaks for and against a best program
 reviews.py     keeps the champions of a run and what was judged for them;  finds evaluations that can be used again
 lock.py        keeps a run to one process;  export.py  copies runs out
 """

@@ -14,6 +14,7 @@ from evolve.archive.background import Backgrounds
 from evolve.archive.browsing import Browsing
 from evolve.archive.commands import Commands
 from evolve.archive.display import Display
+from evolve.archive.evidence import Evidence
 from evolve.archive.lock import locked
 from evolve.archive.replies import Replies
 from evolve.archive.reviews import MIXED
@@ -48,7 +49,7 @@ Settings = Mapping[str, Mapping[str, Any]]
 """Arms by name, each with what it was set to: plain JSON values without secrets."""
 
 
-class Archive(Display, Browsing, Backgrounds, Replies, Commands):
+class Archive(Display, Browsing, Evidence, Backgrounds, Replies, Commands):
     """One archive file, open for reading and writing.
 
     Every method that writes is one transaction and may be repeated with the same key without harm; `transaction` groups
