@@ -53,7 +53,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--db", type=Path, default=Path("bench-tasks.db"))
     parser.add_argument("--evaluations", type=int, default=200)
-    parser.add_argument("--tasks", nargs="*", default=[""], help="names, or the beginnings of names, in the order to go by")
+    parser.add_argument(
+        "--tasks", nargs="*", default=[""], help="names, or the beginnings of names, in the order to go by"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--slots", type=int, default=None)
     parser.add_argument("--table", action="store_true")

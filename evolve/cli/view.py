@@ -51,8 +51,8 @@ def view(host: str, port: int, browser: bool, db: Path) -> None:
 
 
 def _names(host: str) -> tuple[str, ...]:
-    """Return the names under which the pages may be asked for. Where they listen everywhere these cannot be known: the token, which
-    no page elsewhere has, must do.
+    """Return the names under which the pages may be asked for. Where they listen everywhere these cannot be known: the
+    token, which no page elsewhere has, must do.
     """
     if host in ("0.0.0.0", "::"):
         return ("*",)

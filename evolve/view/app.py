@@ -1,8 +1,8 @@
 """`evolve view` as a web application: which page stands at which address, and what keeps strangers out.
 
-The archive is opened anew for each request and read only, but for one table: with the token that `evolve view` prints, a visitor may
-pause, stop and hint. Everything a program wrote is hostile here: it is escaped, and the content-security policy lets no script
-run but our own two files.
+The archive is opened anew for each request and only read, but for one table: with the token that `evolve view` prints, a
+visitor may pause, stop and hint. Everything a program wrote is hostile here: it is escaped, and the content-security policy
+lets no script run but our own two files.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def build(db: Path, hosts: tuple[str, ...], door: Door) -> Starlette:
 
     Args:
         db: the archive.
-        hosts: the names under which it may be asked for; others are refused, so that no page elsewhere can point a name of its own here.
+        hosts: the names under which it may be asked for; others are refused, so that no page elsewhere can point a name of
+            its own here.
         door: who may come in.
     """
     routes = [Route(path, _page(db, door, page), methods=["GET"]) for path, page in pages.PAGES.items()]

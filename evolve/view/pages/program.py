@@ -111,10 +111,9 @@ def _repeats(found: Program, judged: list[Any]) -> str:
     if len(repeats) < 2:
         return ""
     points = [(float(one.seed), one.score) for one in repeats]
-    return chart(
-        [Series("score of a seed", points, "dots"), Series("score", [(x, found.score or 0.0) for x, _ in (points[0], points[-1])])],
-        title="Score on each seed", x="seed", y="score", height=200,
-    )  # fmt: skip
+    mean = [(at, found.score) for at, _ in (points[0], points[-1]) if found.score is not None]
+    series = [Series("score of a seed", points, "dots"), Series("score", mean)]
+    return chart(series, title="Score on each seed", x="seed", y="score", height=200)
 
 
 def _evaluation(judged: Any) -> dict[str, Any]:
