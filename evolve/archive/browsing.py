@@ -28,13 +28,15 @@ PLACED = {
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which programs of a run to list. Empty texts and None want all; ``text`` is words that code, note, feedback or error must
-    have, as `Archive.search` takes them. ``descending`` None is the better first, or else the larger.
+    have, as `Archive.search` takes them; with ``said`` also those whose prompts and replies have every
+    word, which reads them all. ``descending`` None is the better first, or else the larger.
     """
 
     status: str = ""
     arm: str = ""
     island: int | None = None
     text: str = ""
+    said: bool = False
     sort: Sort = "score"
     descending: bool | None = None
     limit: int = 50
@@ -291,9 +293,27 @@ def _conditions(run: str, wanted: Wanted) -> tuple[str, dict[str, Any]]:
         parts.append("p.island = :island")
     if wanted.text.strip():
         values["match"] = match_all(wanted.text)
+        said = _said(wanted.text, values) if wanted.said else ""
         parts.append(
-            "(p.source IN (SELECT s.hash FROM code JOIN sources AS s ON s.id = code.rowid WHERE code MATCH :match) OR "
+            f"({said} p.source IN (SELECT s.hash FROM code JOIN sources AS s ON s.id = code.rowid WHERE code MATCH :match) OR "
             "p.digest IN (SELECT e.digest FROM words JOIN evaluations AS e ON e.id = words.rowid "
             "WHERE words MATCH :match AND e.run = :run))"
         )
     return " AND ".join(parts), values
+
+
+def _said(text: str, values: dict[str, Any]) -> str:
+    """Return the condition on programs whose prompts and replies have every word of ``text``, and put the words into ``values``.
+    Prompts have no index: they are mostly code, which has one, and would double the archive.
+    """
+    words = text.split()
+    for place, word in enumerate(words):
+        escaped = word.rstrip("*").replace("^", "^^").replace("%", "^%").replace("_", "^_")
+        values[f"word{place}"] = f"%{escaped}%"
+    asked = "(SELECT group_concat(json_extract(m.value, '$.text'), ' ') FROM json_each(q.messages) AS m)"
+    whole = f"{asked} || ' ' || coalesce(r.text, '') || ' ' || r.reasoning"
+    each = " AND ".join(f"{whole} LIKE :word{place} ESCAPE '^'" for place in range(len(words)))
+    return (
+        "p.number IN (SELECT r.attempt FROM replies AS r JOIN prompts AS q ON q.hash = r.prompt "
+        f"WHERE r.run = :run AND {each}) OR"
+    )

@@ -20,7 +20,7 @@ from evolve.archive import Archive
 from evolve.records import Artifact, Evaluation
 from evolve.view.app import Door, build
 from evolve.view.pages import PAGES
-from tests.archives import begin, drafted, fill, judge, seed, tell
+from tests.archives import begin, converse, drafted, fill, judge, seed, tell
 
 TOKEN = "a-token-of-this-test"
 HOSTILE = """</code></pre><script>alert(1)</script><img src=x onerror=alert(1)> {{ 7133 * 8311 }} "'`&<b> \u202e\x00"""
@@ -91,6 +91,23 @@ def test_what_the_listing_filters_sorts_and_finds(visitor: TestClient) -> None:
     assert visitor.get("/runs/night/programs?format=json&page=2").json()["programs"] == []
     assert "has no word to search for" in visitor.get("/runs/night/programs?q=%2A%2A").text
     assert visitor.get("/runs/night/programs?page=x").status_code == 404
+
+
+def test_prompts_and_replies_are_searched_where_that_is_asked_for(db: Path, visitor: TestClient) -> None:
+    with Archive(db) as archive:
+        converse(archive, "night")
+    for words, found in (
+        ("an_edit", []),
+        ("edit%", []),
+        ("EDIT", [3.0]),
+        ("edit improve", [3.0]),
+        ("edit unheard", []), ("role", []),
+    ):
+        listed = visitor.get("/runs/night/programs", params={"format": "json", "q": words, "said": "1"}).json()[
+            "programs"
+        ]
+        assert [row["score"] for row in listed] == found, words
+        assert visitor.get("/runs/night/programs", params={"format": "json", "q": words}).json()["programs"] == []
 
 
 def test_a_program_shows_its_diff_feedback_and_line(visitor: TestClient, db: Path) -> None:

@@ -25,7 +25,7 @@ def programs(visit: Visit) -> Shown:
     except ArchiveError as error:  # a search without a word
         rows, total, note = [], 0, str(error)
     pages = max(1, -(-total // ROWS))
-    kept = {name: query[name] for name in ("q", "status", "arm", "island", "sort", "order") if query.get(name)}
+    kept = {name: query[name] for name in ("q", "said", "status", "arm", "island", "sort", "order") if query.get(name)}
     values = {
         "run": info,
         "rows": rows,
@@ -54,6 +54,7 @@ def _wanted(visit: Visit, place: int) -> Wanted:
         arm=query.get("arm", ""),
         island=visit.whole("island", 0) if query.get("island") else None,
         text=query.get("q", ""),
+        said=query.get("said") == "1",
         sort=sort if sort in SORTS else "score",
         descending={"down": True, "up": False}.get(query.get("order", "")),
         limit=ROWS,
