@@ -72,9 +72,9 @@ def plotted(archive: Progress, runs: Sequence[str], against: Against) -> Plot:
 
 def archive_html(path: Path, runs: Sequence[RunInfo]) -> str:
     """Return an archive as a table of its runs, the newest first."""
-    head = ("run", "task", "state", "best", "evaluations", "hours", "began")
+    head = ("run", "task", "state", "best", "evaluations", "time", "began")
     rows = [
-        (run.name, run.task, _state(run), _score(run), run.evaluations, f"{run.seconds / 3600:.2f}", _day(run.created))
+        (run.name, run.task, _state(run), _score(run), run.evaluations, _time(run.seconds), _day(run.created))
         for run in runs[:MOST_RUNS]
     ]
     more = f", the newest {MOST_RUNS} of them" if len(runs) > MOST_RUNS else ""
@@ -90,7 +90,7 @@ def info_html(run: RunInfo) -> str:
         "state": _state(run),
         "best": _score(run),
         "evaluations": run.evaluations,
-        "hours": f"{run.seconds / 3600:.2f}",
+        "time": _time(run.seconds),
         "seed": run.seed,
         "began": _day(run.created),
         "evolve": run.version,
@@ -143,6 +143,13 @@ def _state(run: RunInfo) -> str:
 def _score(run: RunInfo) -> str:
     """Return the best score with its unit; nothing where there is none."""
     return "" if run.best is None else f"{run.best!r} {run.unit}".strip()
+
+
+def _time(seconds: float) -> str:
+    """Return a duration in the unit that suits it."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _day(at: float) -> str:

@@ -108,7 +108,7 @@ def test_a_run_shows_how_it_went(archive: Archive) -> None:
     archive.finish("sphere-1", "stopped", HOSTILE, 7200.0)
     page = Reader(archive.run()._repr_html_())
     assert page.tags <= PLAIN
-    for said in ("sphere-1", f"stopped: {HOSTILE}", "4.0 points", "2.00"):
+    for said in ("sphere-1", f"stopped: {HOSTILE}", "4.0 points", "2.0 h"):
         assert said in page.text
     whole = Reader(Run("sphere-1", archive.path, "stopped")._repr_html_())
     assert whole.tags <= PLAIN | DRAWN
@@ -199,3 +199,9 @@ def test_a_judge_loads_nothing_of_this(archive: Archive) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program, archive.path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (90, "90 s"), (600, "10 min"), (30_000, "8.3 h")])
+def test_durations_have_the_unit_that_suits_them(archive: Archive, seconds: float, said: str) -> None:
+    archive.finish("sphere-1", "stopped", "", seconds)
+    assert f"<td>{said}</td>" in archive._repr_html_()
