@@ -258,17 +258,19 @@ def _named(marks: Sequence[Mark], scale: Scale, down: Scale) -> Iterator[str]:
 def _drawn(series: Series, place: int, scale: Scale, down: Scale, most: int) -> Iterator[str]:
     """Yield what a series looks like: a curve with a dot at each point that says something, or a cloud of dots."""
     if series.kind == "dots":
-        kept, look = thinned(series.points, most, fill=True), 'r="2.5" fill-opacity="0.6"'
+        kept, size, opacity = thinned(series.points, most, fill=True), 2.5, 0.6
     else:
         yield _curve(series, place, [(scale(x), down(y)) for x, y in _thinned(series.points, most)])
         noted = [one for one, said in enumerate(zip(series.labels, series.links, strict=True)) if any(said)]
         kept = [noted[one] for one in thinned([series.points[one] for one in noted], most)]
-        look = 'r="3.5"' if len(kept) <= MOST_DOTS else 'r="1.5"'
+        size, opacity = 3.5 if len(kept) <= MOST_DOTS else 1.5, 1
+    yield f'<g fill="{colour(place)}" fill-opacity="{opacity}">'  # said once for all dots
     for one in kept:
         x, y = series.points[one]
         said = series.labels[one] or f"{series.name}: {short(y)} at {short(x)}"
-        dot = f'<circle cx="{scale(x):.1f}" cy="{down(y):.1f}" {look} fill="{colour(place)}">{tooltip(said)}</circle>'
+        dot = f'<circle cx="{scale(x):.1f}" cy="{down(y):.1f}" r="{size}">{tooltip(said)}</circle>'
         yield linked(dot, series.links[one])
+    yield "</g>"
 
 
 def _thinned(points: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:

@@ -20,7 +20,7 @@ from tests import archives
 
 HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
 PLAIN = {"p", "b", "div", "pre", "table", "thead", "tbody", "tr", "th", "td", "span", "br"}
-DRAWN = {"svg", "title", "desc", "text", "line", "path", "circle", "rect", "polygon", "a"}
+DRAWN = {"svg", "title", "desc", "text", "line", "path", "circle", "rect", "polygon", "a", "g"}
 
 
 @pytest.fixture

@@ -127,7 +127,7 @@ def test_hostile_text_is_text() -> None:
     for one in (svg, rows, on_paper(svg)):
         assert "<script" not in one
         assert "\x00" not in one
-        known = {"svg", "title", "desc", "text", "line", "path", "circle", "polygon", "a", "rect"}
+        known = {"svg", "title", "desc", "text", "line", "path", "circle", "polygon", "a", "rect", "g"}
         assert {element.tag.removeprefix(SVG) for element in drawn(one).iter()} <= known
         assert not [name for element in drawn(one).iter() for name in element.attrib if name.startswith("on")]
 
@@ -138,6 +138,13 @@ def test_a_chart_needs_no_inline_style_and_suits_both_themes() -> None:
     for name in ("--series-0", "--series-7", "--ink", "--grid", "--faint"):
         assert re.search(rf"var\({name}, #[0-9a-f]{{3,6}}\)", svg), name
     assert named(svg, "path")[0].get("stroke-dasharray"), "the ninth series shares a colour with the first"
+
+
+def test_dots_have_the_colour_of_their_series() -> None:
+    points = [(0, 1.0), (1, 2.0)]
+    svg = simple([Series("a", points, "dots"), Series("b", points, "dots")])
+    groups = [(one.get("fill"), len(one)) for one in named(svg, "g")]
+    assert groups == [("var(--series-1, #c4511d)", 2), ("var(--series-0, #1f5582)", 2)], "the first lie on top"
 
 
 def test_what_is_not_finite_is_left_out() -> None:
