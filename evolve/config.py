@@ -214,13 +214,17 @@ def parse(
     try:
         return model.model_validate(dict(data))
     except ValidationError as problem:
-        first = problem.errors(include_url=False)[0]
+        errors = problem.errors(include_url=False)
+        first = next(
+            (error for error in errors if error["type"] == "extra_forbidden"), errors[0]
+        )  # a typo explains the rest
         path = [str(part) for part in first["loc"]]
         line = _line(text, path)
         place = f"{where}:{line}" if line else where
         if first["type"] == "extra_forbidden":
             raise error(f"{place}: {_unknown(model, path)}") from None
-        got = "" if path[-1:] == ["key"] else redact(f" (got {first['input']!r})")
+        told = path[-1:] != ["key"] and first["type"] != "missing"
+        got = redact(f" (got {first['input']!r})") if told else ""
         message = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
         raise error(f"{place}: {'.'.join(path)}: {message}{got}") from None
 
@@ -386,14 +390,3 @@ def describe() -> list[tuple[str, str, Any]]:
                 for key, inner in ModelConfig.model_fields.items()
             ]
     return rows
-
-
-def choices(key: str) -> list[str]:
-    """Return the values of a setting that has a few, such as ``ucb`` of ``bandit.kind``; none for all others."""
-    kind: Any = Config
-    for part in key.split("."):
-        fields = getattr(kind, "model_fields", {})
-        if part not in fields:
-            return []
-        kind = fields[part].annotation
-    return ["true", "false"] if kind is bool else [value for value in get_args(kind) if isinstance(value, str)]

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from evolve.config import Config, describe, merge, resolve, settings
-from evolve.errors import ConfigError
+from evolve.config import Config, describe, merge, parse, resolve, settings
+from evolve.errors import ConfigError, TaskError
+from evolve.tables import TaskTable
 
 
 def test_later_layers_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,6 +47,13 @@ def test_settings_are_checked(pair: str, says: str) -> None:
     with pytest.raises(ConfigError) as error:
         resolve(None, {}, flags=settings([pair]))
     assert says in str(error.value)
+
+
+def test_a_misspelt_key_is_told_before_the_one_that_is_missing() -> None:
+    with pytest.raises(TaskError, match=r"^t: unknown key 'breif'; did you mean 'brief'"):
+        parse(TaskTable, {"breif": "Do it."}, where="t", error=TaskError)
+    with pytest.raises(TaskError, match=r"^t: brief: Field required$"):
+        parse(TaskTable, {"name": "x"}, where="t", error=TaskError)
 
 
 @pytest.mark.parametrize("pair", ["search.islands", "=4", ".islands=4", "search..islands=4", 'models."gpt-5.1=4'])

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 
 import click
@@ -84,11 +84,11 @@ def programs(ctx: click.Context, parameter: click.Parameter, incomplete: str) ->
 
 def settings(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[Item]:
     """Return settings as far as ``KEY=``, and behind it the values of those that have a few."""
-    from evolve.config import choices, describe
+    from evolve.config import describe
 
     key, equals, _ = incomplete.partition("=")
     if equals:
-        return _fitting(((f"{key}={value}", "") for value in choices(key)), incomplete)
+        return _fitting(((f"{key}={value}", "") for value in _choices(key)), incomplete)
     rows = ((f"{name}=", words.split(".")[0]) for name, words, _ in describe() if "NAME" not in name)
     return _fitting(rows, incomplete)
 
@@ -119,6 +119,19 @@ def _asked(ctx: click.Context, query: str, values: dict[str, Any] | None = None)
             return [(str(name), str(words)) for name, words in connection.execute(query, values or {})]
     except sqlite3.Error:
         return []
+
+
+def _choices(key: str) -> list[str]:
+    """Return the values of a setting that has a few, such as ``ucb`` of ``bandit.kind``; none for all others."""
+    from evolve.config import Config
+
+    kind: Any = Config
+    for part in key.split("."):
+        fields = getattr(kind, "model_fields", {})
+        if part not in fields:
+            return []
+        kind = fields[part].annotation
+    return ["true", "false"] if kind is bool else [value for value in get_args(kind) if isinstance(value, str)]
 
 
 def _variants(name: str, path: Path) -> Iterator[str]:

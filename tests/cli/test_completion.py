@@ -104,6 +104,7 @@ def test_settings() -> None:
     ]
     assert offered("run", "x", "--set", "cache=") == ["cache=true", "cache=false"]
     assert offered("run", "x", "--set", "search.islands=") == offered("run", "x", "--set", "search.nothing=") == []
+    assert offered("run", "x", "--set", "search.islands.more=") == []
 
 
 def test_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
