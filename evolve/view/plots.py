@@ -126,11 +126,12 @@ def chart(
         log_x: draw the horizontal axis logarithmically, leaving out what is not positive.
         bands: shaded intervals.
         marks: heights to compare with.
-        within: the heights to show; points outside are set on the edge, with their true height in the tooltip.
+        within: the heights to show; points outside are set on the edge, with their true height in the tooltip,
+            and marks outside are left out.
     """
     shown = [_cleaned(one, log_x) for one in series]
     shaded = [replace(one, edges=[edge for edge in one.edges if _visible(edge, log_x)]) for one in bands]
-    lines = [mark for mark in marks if drawable(mark.y)]
+    lines = [mark for mark in marks if drawable(mark.y) and (within is None or within[0] <= mark.y <= within[1])]
     across = [point[0] for one in shown for point in one.points] + [edge[0] for one in shaded for edge in one.edges]
     heights = [point[1] for one in shown for point in one.points] + [mark.y for mark in lines]
     heights += [value for one in shaded for edge in one.edges for value in edge[1:]]
@@ -251,8 +252,8 @@ def _named(marks: Sequence[Mark], scale: Scale, down: Scale) -> Iterator[str]:
             close.append((height, []))
         close[-1][1].append(f"{cut(mark.name, 40)} {short(mark.y)}")
     for height, names in close:
-        below = height + SIZE + 2
-        yield text(scale.start + 6, height - 5 if height - SIZE > down.end else below, " · ".join(names), extra=HALO)
+        above = height - 5 >= down.end + SIZE - 8  # there is a little room over the drawing
+        yield text(scale.start + 6, height - 5 if above else height + SIZE + 2, " · ".join(names), extra=HALO)
 
 
 def _drawn(series: Series, place: int, scale: Scale, down: Scale, most: int) -> Iterator[str]:

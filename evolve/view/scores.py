@@ -39,6 +39,10 @@ def score_chart(
     spent = [(float(at), moment) for moment in moments if (at := getattr(moment, against)) is not None]
     tried = [(at, moment.score, moment) for at, moment in spent if moment.score is not None]
     target = info.config.get("budget", {}).get("target")
+    marks = [] if target is None else [Mark("target", float(target))]
+    shown = most([score for _, score, _ in tried] + [moment.best for _, moment in spent if moment.best is not None])
+    if shown is not None and marks:
+        shown = _reaching(shown, marks[0].y)
     return chart(
         [
             _best("best so far", spent),
@@ -57,8 +61,8 @@ def score_chart(
         y=_unit(info),
         width=width,
         height=height,
-        marks=[] if target is None else [Mark("target", float(target))],
-        within=most([score for _, score, _ in tried] + [moment.best for _, moment in spent if moment.best is not None]),
+        marks=marks,
+        within=shown,
     )
 
 
@@ -79,6 +83,14 @@ def most(scores: Sequence[float]) -> tuple[float, float] | None:
     low, high = known[len(known) // 20], known[-1 - len(known) // 20]
     room = (high - low) or abs(high) or 1.0
     return max(known[0], low - room) - 0.05 * room, min(known[-1], high + room) + 0.05 * room
+
+
+def _reaching(heights: tuple[float, float], target: float) -> tuple[float, float]:
+    """Return ``heights`` widened to a target that is near enough: one far away would flatten all else, and is not shown."""
+    low, high = min(heights[0], target), max(heights[1], target)
+    room = 0.05 * (high - low)
+    near = high - low <= 2 * (heights[1] - heights[0])
+    return (low - room * (target < heights[0]), high + room * (target > heights[1])) if near else heights
 
 
 def _best(name: str, spent: Sequence[tuple[float, Moment]]) -> Series:

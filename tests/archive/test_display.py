@@ -154,6 +154,17 @@ def test_a_target_is_marked(archive: Archive) -> None:
     assert "target 5" in archive.plot().svg
 
 
+def test_a_target_is_shown_unless_it_is_far_away(archive: Archive) -> None:
+    run = archives.begin(archive, "long")
+    with archive.transaction():
+        for number in range(1, 31):
+            draft = archives.drafted(number, archives.seed(), f"x = {number}\n")
+            archives.tell(archive, run, archives.judge(draft, Evaluation("ok", 1.0 + number / 10)))
+    for target, shown in ((2.5, True), (5.0, True), (1000.0, False)):
+        archive._run("UPDATE runs SET config = ?", (f'{{"budget": {{"target": {target}}}}}',))
+        assert ("target" in archive.plot(run).svg) == shown, target
+
+
 def test_mistakes_are_named(archive: Archive, tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="against='money': give evaluations, dollars, tokens, hours"):
         archive.plot(against="money")  # type: ignore[arg-type]

@@ -184,7 +184,10 @@ def test_many_points_are_thinned_without_losing_extremes() -> None:
 
 
 def test_points_beyond_the_shown_heights_lie_on_the_edge() -> None:
-    svg = simple([Series("a", [(0, -1e9), (1, 1.0), (2, 2.0)], "dots")], within=(0.0, 2.0))
+    marks = [Mark("near", 1.0), Mark("far", 9.0)]
+    svg = simple([Series("a", [(0, -1e9), (1, 1.0), (2, 2.0)], "dots")], within=(0.0, 2.0), marks=marks)
+    assert "near 1" in texts(svg)
+    assert "far 9" not in texts(svg)
     down = [float(one.get("cy", "")) for one in named(svg, "circle")]
     assert down[0] == 300 - 44
     assert [one.text for one in named(svg, "title")][1] == "a: -1G at 0"
