@@ -21,14 +21,15 @@ WITH RECURSIVE tuned (digest) AS (
     WHERE c.run = :run AND c.arm = 'builtin/tune'
 )
 SELECT {PROGRAM} FROM tuned AS t CROSS JOIN programs AS p ON p.run = :run AND p.digest = t.digest
-WHERE p.digest <> :digest ORDER BY p.score IS NULL, {{sign}} * p.score, p.number
+LEFT JOIN champions AS v ON v.run = p.run AND v.digest = p.digest
+WHERE p.digest <> :digest ORDER BY v.verdict IS 'refused', p.score IS NULL, {{sign}} * p.score, p.number
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
     """What `builtin/tune` alone made of a program that a run started from: the best of the ``programs`` whose whole lineage is
-    tuning, None where none of them has a score.
+    tuning, None where none of them has a score. Contenders that were refused come after all others.
     """
 
     start: Program

@@ -16,7 +16,7 @@ VERBS = {
     "run": "run", "resume": "run", "replay": "run",
     "runs": "archive", "best": "archive", "show": "archive", "diff": "archive", "lineage": "archive", "search": "archive",
     "failures": "archive", "spend": "archive", "export": "archive",
-    "view": "view",
+    "view": "view", "report": "report",
     "pause": "steer", "stop": "steer", "hint": "steer",
     "models": "models", "doctor": "doctor", "completion": "completion",
 }  # fmt: skip

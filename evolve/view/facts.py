@@ -107,6 +107,11 @@ class Best:
         """The steps of its lineage that gained."""
         return [step for step in self.line if step.gained]
 
+    @property
+    def tuned(self) -> bool:
+        """Whether it came by tuning alone."""
+        return bool(self.line) and all(step.program.arm == "builtin/tune" for step in self.line)
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:

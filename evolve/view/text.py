@@ -90,6 +90,11 @@ def visible(text: str) -> Markup:
     return Markup("\n").join(render(line) for line in coloured(split(text), ""))
 
 
+def named(text: str) -> str:
+    """Return a text that hides nothing, for a place that is no HTML."""
+    return "".join(f"<{_point(one)}>" if one != "\n" and _hidden(one) else one for one in text.replace("\r\n", "\n"))
+
+
 @lru_cache(maxsize=64)
 def _lexed(text: str, language: str) -> tuple[Line, ...]:
     """Return the pieces of each line of a text, remembered: a page shows a program more than once."""
@@ -142,5 +147,9 @@ def _hidden(character: str) -> bool:
 
 
 def _named(character: str) -> Markup:
-    point = f"U+{ord(character):04X}"
+    point = _point(character)
     return Markup('<span class="odd" title="{}">{}</span>').format(unicodedata.name(character, point), point)
+
+
+def _point(character: str) -> str:
+    return f"U+{ord(character):04X}"
