@@ -139,22 +139,13 @@ def chart(
     rows = swatches(names, width - 60 - RIGHT)
     top = TOP + ROW * len(rows)
     down = Scale(*(within or spread(heights, margin=0.06)), height - BOTTOM, top, whole=counted(heights))
-    left = 34 + max((width_of(said) for _, said in down.ticks(_about(height - top, 44))), default=30)
+    left = 34 + max((width_of(said) for _, said in down.ticks(_about(down.start - top, 44))), default=30)
     dots = any(one.kind == "dots" for one in shown)
     scale = Scale(*spread(across, margin=0.015 * dots, log=log_x), left, width - RIGHT, log_x, counted(across))
-    body = [*(_frame(scale, down, x, y) if across else ()), *legend(rows, left, TOP, ROW)]
-    places = {one.name: place for place, one in reversed(list(enumerate(shown)))}
-    body += [
-        _band(one, scale, down, places.get(one.name, len(shown) + number))
-        for number, one in enumerate(shaded)
-        if one.edges
-    ]
-    body += [line(left, down(one.y), scale.end, down(one.y), FAINT, ' stroke-dasharray="4 4"') for one in lines]
-    total = sum(len(one.points) for one in shown)
-    for place, one in reversed(list(enumerate(shown))):
-        body += _drawn(one, place, scale, down, max(20, MOST_POINTS * len(one.points) // max(total, 1)))
-    body += _named(lines, scale, down)
-    if not across:
+    body = legend(rows, left, TOP, ROW)
+    if across:
+        body += [*_frame(scale, down, x, y), *_layers(shown, shaded, lines, scale, down)]
+    else:
         body.append(text(width / 2, height / 2, "nothing to show yet", anchor="middle", fill=FAINT))
     return document(body, title, _described(shown, x, y), width, height)
 
@@ -230,6 +221,22 @@ def _frame(scale: Scale, down: Scale, x: str, y: str) -> Iterator[str]:
     yield text((left + right) / 2, bottom + 37, x, anchor="middle", fill=FAINT)
     middle = (bottom + top) / 2
     yield text(14, middle, y, anchor="middle", fill=FAINT, extra=f' transform="rotate(-90 14 {middle:.1f})"')
+
+
+def _layers(
+    series: Sequence[Series], bands: Sequence[Band], marks: Sequence[Mark], scale: Scale, down: Scale
+) -> Iterator[str]:
+    """Yield what is drawn inside the frame, from the back to the front."""
+    places = {one.name: place for place, one in reversed(list(enumerate(series)))}
+    for number, band in enumerate(bands):
+        if band.edges:
+            yield _band(band, scale, down, places.get(band.name, len(series) + number))
+    for mark in marks:
+        yield line(scale.start, down(mark.y), scale.end, down(mark.y), FAINT, ' stroke-dasharray="4 4"')
+    total = max(1, sum(len(one.points) for one in series))
+    for place, one in reversed(list(enumerate(series))):
+        yield from _drawn(one, place, scale, down, max(20, MOST_POINTS * len(one.points) // total))
+    yield from _named(marks, scale, down)
 
 
 def _band(band: Band, scale: Scale, down: Scale, place: int) -> str:
