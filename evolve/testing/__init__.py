@@ -6,6 +6,7 @@ SimulatedLLM        answers for it: finds the parent in any framework's prompt a
 Staircase           a toy whose good edits are known, for tests of bandits
 NullModel           ignores its prompt: the baseline of every prompt
 FakeProbe           GPUs that leak, vanish, grow and are somebody else's, as a test says (`evolve.testing.gpu`)
+archive_of          an archive of any size, made up from a seed: for tests and measurements of what reads it
 ClientConformance   what every `evolve.seams.Client` must do, as tests to inherit (`evolve.testing.clients`)
 """
 
@@ -15,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evolve.testing.archives import archive_of as archive_of
     from evolve.testing.clients import ClientConformance as ClientConformance
     from evolve.testing.faults import Fault as Fault
     from evolve.testing.gpu import FakeProbe as FakeProbe
@@ -35,10 +37,12 @@ _HOMES = {
     "ScriptedServer": "server",
     "SimulatedLLM": "simulated",
     "Staircase": "simulated",
+    "archive_of": "archives",
 }
 
 __all__ = [
     "Answer", "ClientConformance", "FakeProbe", "Fault", "NullModel", "Request", "ScriptedServer", "SimulatedLLM", "Staircase",
+    "archive_of",
 ]  # fmt: skip
 
 
