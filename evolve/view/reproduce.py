@@ -87,7 +87,9 @@ def _line(words: Sequence[str], to: str = "") -> str:
 
 def _place(path: str) -> str:
     """Return how a task is named on a command line: as in the library, or by its folder; nothing where it was a function."""
-    folder, _, variant = path.partition("@") if not Path(path).exists() else (path, "", "")
+    folder, variant = path, ""
+    if not Path(path).exists() and "@" in path:
+        folder, _, variant = path.rpartition("@")
     known = {str(place): name for name, place in library().items()}
     return known.get(folder, folder) + (f"@{variant}" if variant else "")
 
