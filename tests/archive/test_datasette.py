@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,7 +14,9 @@ import pytest
 import evolve
 from evolve import resources
 from evolve.archive import Archive
+from evolve.records import Evaluation, Metric
 from evolve.testing import ScriptedServer, SimulatedLLM
+from tests import archives
 
 CONFIG: dict[str, Any] = json.loads((resources.folder("archive") / "datasette.json").read_text("utf-8"))
 QUERIES: dict[str, Any] = CONFIG["databases"]["evolve"]["queries"]
@@ -106,3 +109,24 @@ def test_answers_are_those_of_the_archive(values: dict[str, Any]) -> None:
     assert rows("asked")[0]["text"] == "Think of the constants."
     assert rows("trust")[0]["integrity"] == "same-process"
     assert best.id in {row["id"] for row in rows("pareto")}
+
+
+@pytest.mark.parametrize("directions", ["", "+", "-", "+-", "-+-", "+-+-"])
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_the_front_is_that_of_the_view(tmp_path: Path, direction: Any, directions: str) -> None:
+    """Of up to three metrics beside the score it is found by another way, which is quick for many programs."""
+    rng = Random(len(directions))
+    metrics = tuple(Metric(f"m{n}", "maximize" if sign == "+" else "minimize") for n, sign in enumerate(directions))
+    with Archive(tmp_path / "a.db") as archive:
+        run = archive.create_run("a", archives.task(direction=direction, metrics=metrics), 5, {}).name
+        archive.seeded(run, archives.seed(), Evaluation("ok", 1.0), 1)
+        for number in range(1, 60):
+            values = {one.name: float(rng.randrange(6)) for one in metrics if rng.random() < 0.9}
+            seen = Evaluation("ok", float(rng.randrange(6)), values) if rng.random() < 0.9 else Evaluation("crash")
+            archives.tell(
+                archive, run, archives.judge(archives.drafted(number, archives.seed(), f"x = {number}\n"), seen)
+            )
+        expected = {id for (id,) in archive._all("SELECT id FROM pareto WHERE run = ?", (run,))}
+        found = [row[0] for row in archive._all(QUERIES["pareto"]["sql"], {"run": run})]
+    assert set(found) == expected
+    assert len(found) == len(expected)
