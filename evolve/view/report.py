@@ -103,7 +103,7 @@ class Report:
                 "standings": standings(facts),
                 "doubts": self.doubts,
                 "commands": self.commands,
-                "chart": score_chart(facts.run, self.moments) if told else "",
+                "chart": Markup(named(score_chart(facts.run, self.moments))) if told else "",
                 "stretches": _stretches(best.line) if best is not None else [],
                 "changes": _changes,
                 "files": {}
@@ -211,8 +211,9 @@ def _escaped(text: str) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of Markdown."""
-    lines = [head, ["---"] * len(head), *([_md(cell) for cell in row] for row in rows)]
+    """Return a table of Markdown, in which a bar would end a cell even within code."""
+    cells = [[re.sub(r"(?<!\\)\|", r"\\|", _md(cell)) for cell in row] for row in rows]
+    lines = [head, ["---"] * len(head), *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -92,7 +92,7 @@ def visible(text: str) -> Markup:
 
 def named(text: str) -> str:
     """Return a text that hides nothing, for a place that is no HTML."""
-    return "".join(f"<{_point(one)}>" if one != "\n" and _hidden(one) else one for one in text.replace("\r\n", "\n"))
+    return "".join(f"⟨{_point(one)}⟩" if one != "\n" and _hidden(one) else one for one in text.replace("\r\n", "\n"))
 
 
 @lru_cache(maxsize=64)
