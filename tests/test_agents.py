@@ -15,6 +15,7 @@ from tests import readme
 PAGE = readme.ROOT / "AGENTS.md"
 MISTAKES = {
     "is missing; it must define evaluate(candidate)": ("evaluate.py", None, ""),
+    "unknown key …; did you mean …": ("task.toml", "brief =", "breif ="),
     "ModuleNotFoundError: No module named 'numpy'": (
         "initial.py",
         "# EVOLVE-BLOCK-START",

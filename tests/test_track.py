@@ -6,8 +6,9 @@ import struct
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -15,6 +16,7 @@ import evolve
 from evolve import track
 from evolve.archive import Archive
 from evolve.cli import main
+from evolve.config import Config
 from evolve.errors import ConfigError
 from evolve.records import Attempt
 from evolve.seams import Beginning, Ending
@@ -202,6 +204,15 @@ def test_a_missing_package_is_named_before_anything_is_begun(
     assert not (tmp_path / "a.db").exists()
     with pytest.raises(ConfigError, match="evolve-programs"):
         track.WandB()
+
+
+def test_settings_flag_and_trackers_name_the_same() -> None:
+    command = main.get_command(click.Context(main), "run")
+    assert command is not None
+    (flag,) = (one for one in command.params if one.name == "track")
+    assert isinstance(flag.type, click.Choice)
+    (named, _) = get_args(Config.model_fields["track"].annotation)
+    assert set(flag.type.choices) == set(get_args(named)) == set(track.TRACKERS)
 
 
 class Heard:
