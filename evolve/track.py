@@ -81,7 +81,7 @@ class WandB:
         if not beginning.told:
             self._run.log(_sums(beginning.ledger), step=0)
         offline = f"offline in {os.path.dirname(self._run.dir)}; `wandb sync` sends it"
-        beginning.say(f"W&B: {offline if self._run.offline else self._run.url}")
+        beginning.say(f"W&B: {offline if self._run.offline else self._run.url or 'disabled, nothing is recorded'}")
 
     def __call__(self, attempt: Attempt, /) -> None:
         """Log an attempt; the step is its place among the told ones, so that a resumed run goes on behind them."""

@@ -143,6 +143,13 @@ class TestWandB:
         assert [entry.path for entry in artifact.manifest.contents] == ["initial.py"]
         assert found["exit"].exit.exit_code == 0
 
+    def test_disabled_is_said(self, folder: Path, offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("WANDB_MODE", "disabled")
+        import_module("wandb").teardown()
+        code, output = cli("run", str(folder), "--track", "wandb", "--executor", "inline", "--evaluations", "2")
+        assert code in (0, 3)
+        assert "W&B: disabled" in output
+
     def test_a_loop_of_ones_own_is_followed_too(self, folder: Path, offline: Path) -> None:
         with evolve.Search(folder, evaluations=2, seed=0, settings=SHORT | {"track": ["wandb"]}) as search:
             while not search.spent():
