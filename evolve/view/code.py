@@ -57,7 +57,7 @@ RULES = (
     ".code .gh, .code .gu, .code .gs { font-weight: bold; }",
     ".code ins { background: var(--code-added); text-decoration: none; border-radius: 2px; }",
     ".code del { background: var(--code-removed); text-decoration: none; border-radius: 2px; }",
-    ".code .odd { color: var(--bad, #a3261b); border: 1px solid currentColor; border-radius: 3px; font-size: smaller; }",
+    ".odd { color: var(--bad, #a3261b); border: 1px solid currentColor; border-radius: 3px; font-size: smaller; }",
     ".code .cut { color: var(--faint, #5b6672); font-style: italic; }",
 )
 

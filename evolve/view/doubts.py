@@ -176,7 +176,7 @@ def _objectives(facts: Facts, best: Best) -> str:
         return ""
     return (
         f"The run has several objectives ({', '.join(['score', *others])}); this is the best by score alone. "
-        "`SELECT * FROM pareto` lists the programs that no other beats."
+        "`evolve view` shows the front of programs that no other beats."
     )
 
 

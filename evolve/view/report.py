@@ -130,7 +130,7 @@ class Report:
                 (one.what, figure(one.score), _signed(one.behind), _range(one.interval), one.note)
                 for one in standings(facts, SOME)
             ]
-            parts.append(_table(("", "score", "best is better by", "95 %", ""), rows))
+            parts.append(_table(("", "score", "better by", "95 %", ""), rows))
             if best.line:
                 steps = [
                     (
