@@ -101,7 +101,7 @@ def further(
     Raises:
         EvolveError: as for `evolve.run`.
     """
-    sources = [row for row in found.rows if row.scores]
+    sources = [row for row in found.rows if row.scores and not row.asked]
     made = [tuned(found.task, row, tune, tell) for row in sources] if tune else []
     made += [random_search(found.task, random, tell)] if random else []
     rows = [row for row in made if row is not None]

@@ -11,11 +11,17 @@ from decimal import Decimal
 from itertools import combinations
 from statistics import mean, median, stdev
 
+from evolve.racing import Lead
+from evolve.racing import lead as interval
 from evolve.records import Evaluation, Sources, Task
 from evolve.stages import takes_seed
 
 ERRORS = 2.0
 """Standard errors beyond which a difference is one."""
+CONFIDENCE = 0.95
+"""Of intervals around the difference between two programs."""
+PART = "part "
+"""How the metrics of ``validate`` begin that are scores of parts of the hidden data which share nothing: seeds, kinds, texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,7 @@ class Measured:
         screen: what the screen alone gave, where the task has one.
         held_out: what ``validate`` gave, likewise.
         program: its place in the task's folder, if it has one.
+        asked: whether the others are to be compared with it.
     """
 
     name: str
@@ -41,6 +48,7 @@ class Measured:
     screen: Evaluation | None = None
     held_out: Evaluation | None = None
     program: str | None = None
+    asked: bool = False
 
     @property
     def failed(self) -> Evaluation | None:
@@ -58,6 +66,12 @@ class Measured:
     def hidden(self) -> float | None:
         """What ``validate`` gave."""
         return None if self.held_out is None else self.held_out.score
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """What ``validate`` gave for each part of the hidden data, where it says so."""
+        metrics = {} if self.held_out is None else self.held_out.metrics
+        return {name: value for name, value in metrics.items() if name.startswith(PART)}
 
     @property
     def screened(self) -> float | None:
@@ -115,6 +129,22 @@ class Survey:
             return None
         sign = self.task.score.sign
         return self._spread([sign * (mine - theirs) for mine, theirs in zip(row.scores, other.scores, strict=True)])
+
+    def beats(self, row: Measured, other: Measured) -> Lead | None:
+        """Return by how much ``row`` is better than ``other`` with a confidence interval, over the seeds that both have seen;
+        None where there are fewer than two.
+        """
+        return self._interval(row.scores, other.scores)
+
+    def beats_hidden(self, row: Measured, other: Measured) -> Lead | None:
+        """Return the same over the parts of the hidden data; None where ``validate`` names fewer than two."""
+        common = sorted(row.parts.keys() & other.parts.keys())
+        return self._interval([row.parts[name] for name in common], [other.parts[name] for name in common])
+
+    def _interval(self, mine: Sequence[float], theirs: Sequence[float]) -> Lead | None:
+        if min(len(mine), len(theirs)) < 2:
+            return None
+        return interval(self.task.score.sign, mine, theirs, CONFIDENCE)
 
     def score(self, row: Measured) -> float | None:
         """Return the score that a run would give a program: the mean over the task's own seeds, as far as they were judged."""

@@ -255,3 +255,42 @@ def judges(pid: int) -> list[int]:
 def holds_locks(folder: Path) -> bool:
     """Whether a folder is that of the machine's locks, which stays."""
     return any(path.suffix == ".lock" for path in folder.iterdir())
+
+
+PARTS = """
+
+def validate(candidate: Candidate) -> Result:
+    parts = {f"part {place}": error(candidate, 77_213 + place, 8) for place in range(5)}
+    return Result(sum(parts.values()) / 5, {**parts, "samples": 40.0})
+"""
+
+
+def test_a_program_of_yours_is_compared_with_all_others_on_seeds_and_on_hidden_parts(
+    make: Make, tmp_path: Path
+) -> None:
+    judge = EVALUATE.replace("import Candidate, Invalid", "import Candidate, Invalid, Result").split(
+        "\n\ndef validate"
+    )[0]
+    root = make(seed=2.1, mean=0.26, **{"evaluate.py": judge + PARTS})
+    mine = tmp_path / "mine.py"
+    mine.write_text("def centre(xs):\n    return sum(xs) / len(xs)\n")
+    words = [str(root), "--references", "--program", str(mine), "--tune", "4", "--json"]
+    told = json.loads(CliRunner().invoke(main, ["check", *words]).stdout)
+    assert [row["name"] for row in told["programs"]][2:] == [
+        str(mine),
+        "the first value (the seed), tuned",
+        "mean, tuned",
+    ]
+    first, *others = told["comparisons"]
+    assert [one["against"] for one in (first, *others)][:2] == ["the first value (the seed)", "mean"]
+    assert {one["program"] for one in (first, *others)} == {str(mine)}
+    for name, n in (("seeds", 4), ("hidden", 5)):
+        by = first[name]
+        assert by["n"] == n
+        assert 0 < by["low"] < by["mean"] < by["high"], "less is better here, and it is"
+    _, output = check(str(root), "--references", "--program", str(mine))
+    assert "beats       the first value (the seed) by +" in output
+    assert "on 4 seeds; by +" in output
+    assert "on 5 hidden parts" in output
+    done = CliRunner().invoke(main, ["check", str(root), "--references", "--json"])
+    assert json.loads(done.stdout)["comparisons"] == []

@@ -139,7 +139,7 @@ def _survey(
     require(loaded)
     rows = references.programs(loaded)
     if program is not None:
-        rows.append(Measured(str(program), loader.read_program(loaded, program)))
+        rows.append(Measured(str(program), loader.read_program(loaded, program), asked=True))
     confinement = choose(isolation)
     found = references.survey(loaded, rows, confinement, seeds=seeds, tell=progress)
     found = references.further(found, confinement, tune=tune or 0, random=random or 0, tell=progress)

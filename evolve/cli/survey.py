@@ -62,9 +62,21 @@ def plain(survey: Survey, findings: Sequence[Finding]) -> dict[str, Any]:
         "reproduced": survey.reproduced,
         "cost": {"screen": screen, "evaluate": evaluate},
         "programs": [_plain(survey, row) for row in survey.rows],
+        "comparisons": _comparisons(survey),
         "reversed": [[better.name, other.name] for better, other in survey.reversals()],
         "findings": [finding.plain() for finding in findings],
     }
+
+
+def _comparisons(survey: Survey) -> list[dict[str, Any]]:
+    """Return how the program that was asked about stands to all others."""
+    return [
+        {"program": row.name, "against": other.name, **{
+            name: None if by is None else {"mean": by.mean, "low": by.low, "high": by.high, "n": by.n}
+            for name, by in (("seeds", survey.beats(row, other)), ("hidden", survey.beats_hidden(row, other)))
+        }}
+        for row in survey.rows if row.asked for other in survey.rows if other is not row
+    ]  # fmt: skip
 
 
 def _plain(survey: Survey, row: Measured) -> dict[str, Any]:
@@ -113,12 +125,20 @@ def _lines(survey: Survey) -> list[str]:
     same = {True: "equal seeds give equal scores", False: "equal seeds do NOT give equal scores", None: "unknown"}
     lines = [
         "",
-        f"seeds       {len(survey.seeds)}" + (", ± is a standard error, differences are paired" if several else ""),
+        f"seeds       {len(survey.seeds)}"
+        + (", ± is a standard error, differences are paired, [] is a 95 % interval" if several else ""),
         f"again       {same[survey.deterministic]} ({1 + len(survey.seed.again)} evaluations of the seed program)",
     ]
     if evaluate is not None:
         first = f"screen = {screen:.2g}, " if screen is not None else ""
         lines.append(f"[cost]      {first}evaluate = {evaluate:.2g}")
+    for one in _comparisons(survey):
+        found = [
+            f"{_lead(one[name])} {words}"
+            for name, words in (("seeds", "seeds"), ("hidden", "hidden parts"))
+            if one[name]
+        ]
+        lines.append(f"beats       {one['against']} by {'; by '.join(found) or 'what a single seed cannot say'}")
     for row in survey.rows:
         if row.failed:
             lines.append(f"failed      {row.name}: {row.failed.status}: {row.failed.error}")
@@ -132,6 +152,10 @@ def _lines(survey: Survey) -> list[str]:
         if baseline.program is None:
             lines.append(f"known       {baseline.score!r}  {baseline.name} ({baseline.source})")
     return lines
+
+
+def _lead(by: dict[str, Any]) -> str:
+    return f"{by['mean']:+.4g} [{by['low']:+.4g}, {by['high']:+.4g}] on {by['n']}"
 
 
 def _shown(value: Difference) -> str:

@@ -76,7 +76,13 @@ class Probe:
 
     def agreement(self, weights: Mapping[str, Tensor]) -> float:
         """Return Spearman's correlation with the dense network's cosines; 0 where all of the pruned one's are equal."""
-        return spearman(self.cosines(weights).numpy().ravel(), self.dense.numpy().ravel())
+        return self.agreements(weights, 1)[0]
+
+    def agreements(self, weights: Mapping[str, Tensor], groups: int) -> list[float]:
+        """Return the agreement on each of so many groups of pairs, which share none."""
+        found, size = self.cosines(weights), self._n // groups
+        cuts = [slice(size * group, size * (group + 1) if group + 1 < groups else None) for group in range(groups)]
+        return [spearman(found[cut, cut].numpy().ravel(), self.dense[cut, cut].numpy().ravel()) for cut in cuts]
 
 
 @dataclass(frozen=True, slots=True)

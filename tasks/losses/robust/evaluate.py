@@ -114,7 +114,7 @@ def validate(candidate: Candidate) -> Result:
         for case in hidden(settings)
         for seed in seeds
     }
-    metrics = {f"{case}, seed {seed - HIDDEN}": accuracy for (case, seed), accuracy in found.items()}
+    metrics = {f"part {case}, seed {seed - HIDDEN}": accuracy for (case, seed), accuracy in found.items()}
     return Result(fmean(found.values()), metrics)
 
 

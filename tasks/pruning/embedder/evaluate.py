@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from statistics import fmean
 from typing import Any
@@ -28,6 +29,8 @@ BATCH = 8
 """Pairs of a batch when gradients are taken: 6 batches of 48 pairs."""
 SCREEN = 1_000_003
 """The seed of the screen's texts."""
+GROUPS = 4
+"""Groups of held-out pairs of each domain that are also judged by themselves: by how much they differ says what chance does."""
 REMEMBERED = 1000
 
 Masks = dict[str, dict[str, np.ndarray]]
@@ -48,7 +51,15 @@ def evaluate(candidate: Candidate, seed: int) -> Result:
 
 def validate(candidate: Candidate) -> Result:
     """Judge on texts that nothing else draws from: others of both domains, and a third domain."""
-    return judged(candidate, held_out(candidate.settings["device"]))
+    probes, masks = held_out(candidate.settings["device"]), pruned(candidate)
+    found = remembered(masks, probes, candidate.settings["calibration"])
+    parts: dict[str, list[float]] = {}
+    for share in SHARES:
+        weights = kept(masks[share])
+        for name, probe in probes.items():
+            for group, value in enumerate(probe.agreements(weights, GROUPS)):
+                parts.setdefault(f"part {name}, group {group}", []).append(value)
+    return replace(found, metrics={**found.metrics, **{part: fmean(values) for part, values in parts.items()}})
 
 
 @cache
@@ -106,12 +117,16 @@ def moments_of(side: str, pairs: int) -> dict[str, embedding.Moments]:
 
 def judged(candidate: Candidate, on: Mapping[str, embedding.Probe]) -> Result:
     """Prune as the candidate says and judge on ``on``; what gives the same masks as before is not judged again."""
-    masks = pruned(candidate)
+    return remembered(pruned(candidate), on, candidate.settings["calibration"])
+
+
+def remembered(masks: Masks, on: Mapping[str, embedding.Probe], calibration: int) -> Result:
+    """Return what masks score on ``on``, from memory where they are known."""
     key = (fingerprint(masks), tuple(id(probe) for probe in on.values()))  # probes live as long as this process
     if key not in _known:
         if len(_known) >= REMEMBERED:
             _known.clear()
-        _known[key] = result(masks, on, candidate.settings["calibration"])
+        _known[key] = result(masks, on, calibration)
     return _known[key]
 
 
@@ -163,10 +178,13 @@ def result(masks: Masks, on: Mapping[str, embedding.Probe], calibration: int) ->
 
 def agreements(masks: Mapping[str, np.ndarray], on: Mapping[str, embedding.Probe]) -> dict[str, float]:
     """Return the agreement of the network pruned by ``masks`` on each domain."""
-    weights = {
-        name: weight.masked_fill(torch.from_numpy(masks[name]), 0.0) for name, weight in network().weights.items()
-    }
+    weights = kept(masks)
     return {name: probe.agreement(weights) for name, probe in on.items()}
+
+
+def kept(masks: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    """Return the weights of the network pruned by ``masks``."""
+    return {name: weight.masked_fill(torch.from_numpy(masks[name]), 0.0) for name, weight in network().weights.items()}
 
 
 def damage(masks: Mapping[str, np.ndarray], calibration: int) -> dict[str, float]:
