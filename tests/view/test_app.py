@@ -61,9 +61,9 @@ def addresses(db: Path, run: str = "night") -> list[str]:
     with Archive(db) as archive:
         best = archive.best(1, run)[0]
         other = archive.children(run, archive.lineage(run, best.digest)[-1].digest)[0]
-    put = {"{run}": run, "{id}": best.id, "{other}": other.id}
+    put = {"{run}": run, "{id}": best.id, "{other}": other.id, "{number:int}": "1"}
     query = {"/runs/{run}/against": f"?id={best.id}&other={other.id}"}
-    return [re.sub(r"\{\w+\}", lambda match: put[match[0]], path) + query.get(path, "") for path in PAGES]
+    return [re.sub(r"\{[\w:]+\}", lambda match: put[match[0]], path) + query.get(path, "") for path in PAGES]
 
 
 def test_every_page_is_there_as_html_and_json(visitor: TestClient, db: Path) -> None:
@@ -101,7 +101,8 @@ def test_prompts_and_replies_are_searched_where_that_is_asked_for(db: Path, visi
         ("edit%", []),
         ("EDIT", [3.0]),
         ("edit improve", [3.0]),
-        ("edit unheard", []), ("role", []),
+        ("edit unheard", []),
+        ("role", []),
     ):
         listed = visitor.get("/runs/night/programs", params={"format": "json", "q": words, "said": "1"}).json()[
             "programs"
@@ -117,6 +118,22 @@ def test_a_program_shows_its_diff_feedback_and_line(visitor: TestClient, db: Pat
     data = visitor.get("/runs/night/programs/best?format=json", follow_redirects=True).json()
     assert data["score"] == 4.0
     assert [one["score"] for one in data["lineage"]] == [4.0, 2.0, 1.0]
+
+
+def test_an_attempt_that_no_program_came_of_is_shown(db: Path, visitor: TestClient) -> None:
+    with Archive(db) as archive:
+        converse(archive, "night", 4)
+    failures = visitor.get("/runs/night/failures").text
+    assert '<a href="/runs/night/attempts/4">4</a>' in failures
+    page = visitor.get("/runs/night/attempts/4").text
+    for words in (
+        "It ended at the stage novelty",
+        "the same program as attempt 1",
+        "I wonder.",
+        "Improve the program.",
+    ):
+        assert words in page
+    assert visitor.get("/runs/night/attempts/99").status_code == 404
 
 
 def test_what_is_not_there_is_said(visitor: TestClient) -> None:
