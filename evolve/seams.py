@@ -244,8 +244,8 @@ class Beginning:
     """What a tracker is told when a sitting at a run begins: a new run, or one that is resumed.
 
     ``run`` is its name in the archive, ``key`` names it everywhere: equal for all sittings of a run, other for any other run.
-    ``config`` holds the resolved settings as plain JSON values, without secrets. ``told`` is how many attempts had been told
-    before. ``ledger`` goes on to say what the run has come to. ``say`` shows a sentence to whoever watches.
+    ``config`` holds the resolved settings as plain JSON values, without secrets. ``pulls`` is how many attempts of each arm had
+    been told before. ``ledger`` goes on to say what the run has come to. ``say`` shows a sentence to whoever watches.
     """
 
     run: str
@@ -253,9 +253,14 @@ class Beginning:
     task: Task
     config: Mapping[str, Any]
     seed: int
-    told: int
+    pulls: Mapping[str, int]
     ledger: Ledger
     say: Callable[[str], None]
+
+    @property
+    def told(self) -> int:
+        """How many attempts had been told before."""
+        return sum(self.pulls.values())
 
 
 @dataclass(frozen=True, slots=True)

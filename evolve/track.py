@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from evolve.session import Session
 
 WAIT = 60.0
-"""Seconds that a run waits for the service: at its beginning, and at its end for what was not sent yet, which stays on this
-machine.
-"""
+"""Seconds that the end of a sitting waits for what was not sent yet; it stays on this machine in any case."""
 HERE = ("offline", "dryrun", "disabled")
 """W&B's modes that need no key."""
 
@@ -62,7 +60,7 @@ class WandB:
         """Begin the run there, or go on with it."""
         wandb = import_module("wandb")
         quiet = {"console": "off", "silent": True, "disable_git": True, "disable_code": True}
-        limits = {"init_timeout": WAIT, "finish_timeout": WAIT, "finish_timeout_raises": True}
+        limits = {"finish_timeout": WAIT, "finish_timeout_raises": True}
         given = {"reinit": "create_new", "group": beginning.task.name, "settings": wandb.Settings(**quiet, **limits)}
         self._run = wandb.init(
             project=self._project or os.environ.get("WANDB_PROJECT") or "evolve",
@@ -74,7 +72,7 @@ class WandB:
             config=_facts(beginning),
             **given | self._init,
         )
-        self._begun, self._told, self._arms = beginning, beginning.told, Counter()
+        self._begun, self._told, self._arms = beginning, beginning.told, Counter(beginning.pulls)
         self._run.define_metric("evaluations")
         for shown in ("best", "score", "gain", "dollars", "tokens", "seconds", "arms/*", "metrics/*", "attempt/*"):
             self._run.define_metric(shown, step_metric="evaluations")
@@ -178,13 +176,16 @@ def observed(session: Session, observers: Sequence[Observer]) -> Iterator[None]:
 def _beginning(session: Session) -> Beginning:
     loop, info = session.loop, session.info
     born = f"{info.name} {info.created!r} {info.seed} {info.task_digest}"  # not where the archive is: files move
+    pulls: Counter[str] = Counter()
+    for row in session.archive.arm_table(info.name):
+        pulls[row.arm] += row.told
     return Beginning(
         run=info.name,
         key=f"{info.name[:40]}-{sha256(born.encode()).hexdigest()[:12]}",
         task=session.task,
         config=session.config.model_dump(mode="json"),
         seed=info.seed,
-        told=loop.state.told,
+        pulls=pulls,
         ledger=loop.budget,
         say=session.say,
     )
