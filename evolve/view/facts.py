@@ -1,21 +1,18 @@
 """What a report tells of a run, as plain facts: the best program, how it came about, what it cost, what failed, what is doubtful.
 
-Nothing here is HTML. `gather` reads the archive once; `plain` gives the same as JSON values.
+Nothing here is HTML. `gather` reads the archive once.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from evolve import task as tasks
 from evolve.archive import Archive, Champion, RunInfo, Screening, Sitting
 from evolve.archive.evidence import Tuned
-from evolve.archive.export import summary
 from evolve.archive.rows import Spend
 from evolve.cli.listing import short
 from evolve.errors import EvolveError
@@ -26,6 +23,8 @@ MOST_FAILURES = 10_000
 """Failures of a run that are counted, the latest."""
 NEXT = 10
 """Programs behind the best that are compared with it."""
+LEAPS = 3
+"""Steps of a long lineage that are named first."""
 _NUMBER = re.compile(r"\d[\d,._]*")
 
 
@@ -106,6 +105,12 @@ class Best:
     def gained(self) -> list[Step]:
         """The steps of its lineage that gained."""
         return [step for step in self.line if step.gained]
+
+    @property
+    def leaps(self) -> list[Step]:
+        """The steps that gained the most, the largest first, where it came in so many that they do not show by themselves."""
+        known = [step for step in self.line if step.gain is not None and step.gain > 0]
+        return sorted(known, key=lambda step: -(step.gain or 0.0))[:LEAPS] if len(known) > 2 * LEAPS else []
 
     @property
     def tuned(self) -> bool:
@@ -267,78 +272,3 @@ def _failing(archive: Archive, run: str) -> tuple[Failing, ...]:
         for (how, _), group in groups.items()
     ]
     return tuple(sorted(found, key=lambda one: (-one.count, one.how, one.reason)))
-
-
-def plain(facts: Facts) -> dict[str, Any]:
-    """Return the facts as plain values: the best program with its files, the steps to it with their differences."""
-    run, best = facts.run.name, facts.best
-    return {
-        "run": asdict(facts.run),
-        "environment": facts.environment,
-        "attempts": {"asked": facts.asked, "told": facts.told},
-        "objectives": dict(facts.objectives),
-        "task_digests": list(facts.digests),
-        "baselines": [asdict(one) for one in facts.baselines],
-        "starts": [summary(run, one) for one in facts.starts],
-        "best": None if best is None else _plain_best(run, best),
-        "tuned": [
-            {
-                "start": one.start.id,
-                "best": None if one.best is None else summary(run, one.best),
-                "programs": one.programs,
-            }
-            for one in facts.tuned
-        ],
-        "verdicts": [one.plain() for one in facts.verdicts],
-        "spend": [asdict(one) for one in facts.spend],
-        "failures": [asdict(one) for one in facts.failing],
-        "screening": None if facts.screening is None else asdict(facts.screening),
-    }
-
-
-def _plain_best(run: str, best: Best) -> dict[str, Any]:
-    seen = best.evaluation
-    return {
-        **summary(run, best.program),
-        "files": dict(best.program.sources),
-        "seeds": None if best.seeds is None else asdict(best.seeds),
-        "repeats": [asdict(one) for one in seen.repeats],
-        "fresh": None if best.fresh is None else asdict(best.fresh),
-        "verdict": None if best.verdict is None else best.verdict.plain(),
-        "validate": None if best.validated is None else asdict(best.validated),
-        "isolation": seen.isolation,
-        "integrity": seen.integrity,
-        "feedback": seen.feedback,
-        "lineage": [
-            {
-                **summary(run, step.program),
-                "note": step.note,
-                "gain": step.gain,
-                "paired": None if step.paired is None else asdict(step.paired),
-                "diff": _difference(step.parent, step.program),
-            }
-            for step in best.line
-        ],
-        "rivals": [
-            {
-                "id": one.program.id,
-                "score": one.program.score,
-                "behind": one.behind,
-                "paired": None if one.paired is None else asdict(one.paired),
-                "refused": one.refused,
-            }
-            for one in best.rivals
-        ],
-        "artifacts": [{"name": one.name, "mime": one.mime, "bytes": len(one.data)} for one in best.artifacts],
-    }
-
-
-def _difference(old: Program, new: Program) -> str:
-    """Return how two programs differ, as a unified diff."""
-    paths = sorted({*old.sources, *new.sources})
-    files = [(path, old.sources.get(path, "").splitlines(), new.sources.get(path, "").splitlines()) for path in paths]
-    return "\n".join(
-        line
-        for path, a, b in files
-        for line in difflib.unified_diff(a, b, f"{old.id}/{path}", f"{new.id}/{path}", lineterm="")
-    )

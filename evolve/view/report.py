@@ -22,12 +22,13 @@ from evolve.cli.listing import several
 from evolve.records import Artifact
 from evolve.view import code
 from evolve.view.doubts import Doubt, doubts, figure
-from evolve.view.facts import Facts, Interval, Step, gather, plain
+from evolve.view.facts import Facts, Interval, Step, gather
 from evolve.view.render import render
 from evolve.view.reproduce import Command, commands
 from evolve.view.scores import score_chart
 from evolve.view.standing import ceilings, headline, spent, standings
 from evolve.view.text import named
+from evolve.view.values import plain
 
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 TEXTS = ("application/json", "application/toml", "application/x-yaml")

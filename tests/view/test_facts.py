@@ -19,9 +19,10 @@ from evolve.config import resolve, settings
 from evolve.records import Metric, Reply, Task
 from evolve.task import load
 from evolve.view.doubts import OF_BEST, OF_RUN, doubts
-from evolve.view.facts import gather, interval, plain
+from evolve.view.facts import gather, interval
 from evolve.view.reproduce import commands
 from evolve.view.standing import ceilings, headline, standings
+from evolve.view.values import plain
 from tests.archives import call
 from tests.archives import task as made_up
 from tests.view.nights import Night
@@ -89,6 +90,21 @@ def test_a_child_of_a_program_without_a_score_gained(tmp_path: Path) -> None:
     best = gather(night.archive).best
     assert best is not None
     assert [(step.gain, step.gained) for step in best.line] == [(None, False), (None, True)]
+
+
+def test_the_largest_gains_of_a_long_lineage_are_named_first(tmp_path: Path) -> None:
+    night = Night(tmp_path)
+    program = night.seed(0.0)
+    for gain in (1, 5, 2, 9, -3, 1, 4):
+        assert program.score is not None
+        program = night.child(program, program.score + gain)
+    best = gather(night.archive).best
+    assert best is not None
+    assert [step.gain for step in best.leaps] == []
+    night.child(program, 100.0)
+    best = gather(night.archive).best
+    assert best is not None
+    assert [step.gain for step in best.leaps] == [81.0, 9.0, 5.0]
 
 
 def test_a_step_is_compared_on_the_seeds_that_both_were_judged_on(tmp_path: Path) -> None:

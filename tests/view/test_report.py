@@ -237,7 +237,7 @@ def test_numbers_that_are_not_finite(tmp_path: Path) -> None:
 def test_a_long_lineage_and_a_huge_program_stay_small(tmp_path: Path) -> None:
     night = Night(tmp_path)
     program = night.seed(0.0, "y = 0\n" * 2_000)
-    for step in range(6):
+    for step in range(8):
         program = night.child(program, 1.0 + step, "y = 0\n" * 2_000 + f"z = {step}\n" + "w" * 100_000)
     text = Report.of(night.archive, night.run).html()
     assert len(text) < 3_000_000
@@ -245,6 +245,7 @@ def test_a_long_lineage_and_a_huge_program_stay_small(tmp_path: Path) -> None:
     held_to(text, found)
     opened = [attrs for attrs in found.all("details") if "open" in attrs]
     assert len(opened) == 1
+    assert "The largest gains: " in found.text
 
 
 # ------------------------------------------------------------------ the verb
