@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from evolve.archive.database import Database
 from evolve.archive.questions import match_all
-from evolve.archive.rows import PROGRAM, to_program
+from evolve.archive.rows import ID_LENGTH, PROGRAM, load_metrics, to_program
 from evolve.errors import ArchiveError
 from evolve.records import Artifact, Program
 
@@ -53,8 +53,7 @@ class Listed:
     created: float
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):  # and no dataclass: a hundred thousand are made for one page
     """One program of a lineage tree; ``parent`` is the parent's number, None for a program that the run started from."""
 
     number: int
@@ -180,11 +179,13 @@ class Browsing(Database):
     def tree(self, run: str) -> list[Node]:
         """Return every program of a run, by number."""
         sql = """
-        SELECT p.number, q.number, substr(p.digest, 1, 10), p.score, p.status, p.arm, p.island, p.generation
-        FROM programs AS p LEFT JOIN programs AS q ON q.run = p.run AND q.digest = p.parent
-        WHERE p.run = ? ORDER BY p.number
+        SELECT number, digest, parent, score, status, arm, island, generation FROM programs WHERE run = ? ORDER BY number
         """
-        return [Node(*row) for row in self._all(sql, (run,))]
+        rows = self._all(sql, (run,))
+        number_of = {row[1]: row[0] for row in rows}  # quicker than a join
+        return [
+            Node(number, number_of.get(parent), digest[:ID_LENGTH], *rest) for number, digest, parent, *rest in rows
+        ]
 
     def arms_over_time(self, run: str, points: int = 60) -> list[ArmPoint]:
         """Return what each arm had done at up to ``points`` moments of a run, and at its end: pulls, wins (children better than
@@ -272,7 +273,13 @@ class Browsing(Database):
             "SELECT substr(digest, 1, 10), number, score, metrics FROM programs "
             "WHERE run = ? AND score IS NOT NULL ORDER BY number"
         )
-        return [(id, number, score, json.loads(metrics)) for id, number, score, metrics in self._all(sql, (run,))]
+        rows = self._all(sql, (run,))
+        texts = [text for *_, text in rows]
+        read = json.loads(f"[{','.join(texts)}]")  # all at once: a tenth of a second instead of one
+        return [
+            (id, number, score, load_metrics(text) if ':"' in text else metrics)  # not finite: kept as a string
+            for (id, number, score, text), metrics in zip(rows, read, strict=True)
+        ]
 
     def _first(self, run: str, island: int, score: float) -> str:
         row = self._one(
@@ -296,8 +303,9 @@ def _conditions(run: str, wanted: Wanted) -> tuple[str, dict[str, Any]]:
         said = _said(wanted.text, values) if wanted.said else ""
         parts.append(
             f"({said} p.source IN (SELECT s.hash FROM code JOIN sources AS s ON s.id = code.rowid WHERE code MATCH :match) OR "
-            "p.digest IN (SELECT e.digest FROM words JOIN evaluations AS e ON e.id = words.rowid "
-            "WHERE words MATCH :match AND e.run = :run))"
+            # By the index alone, which has the ids too: a row of evaluations is long.
+            "p.digest IN (SELECT e.digest FROM evaluations AS e INDEXED BY evaluations_digest "
+            "WHERE e.run = :run AND e.id IN (SELECT rowid FROM words WHERE words MATCH :match)))"
         )
     return " AND ".join(parts), values
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from markupsafe import Markup
 
@@ -69,8 +70,12 @@ def without_best(nodes: Sequence[Node], sign: float) -> list[Node]:
 
 
 def ranked(nodes: Sequence[Node], sign: float) -> list[Node]:
-    """Return programs, the best first, those without a score last; ``sign`` is -1 where a smaller score is better."""
-    return sorted(nodes, key=lambda node: (node.score is None, -sign * (node.score or 0.0), abs(node.number)))
+    """Return programs, the best first and of equals the oldest, those without a score last; ``sign`` is -1 where a smaller score
+    is better.
+    """
+    scored = [node for node in nodes if node.score is not None]
+    scored.sort(key=attrgetter("score"), reverse=sign > 0)
+    return scored + [node for node in nodes if node.score is None]
 
 
 def line_to(node: Node | None, known: Mapping[int, Node]) -> list[Node]:
@@ -82,7 +87,7 @@ def line_to(node: Node | None, known: Mapping[int, Node]) -> list[Node]:
     return found[::-1]
 
 
-def grown(nodes: Sequence[Node], sign: float, most: int) -> list[Branch]:
+def grown(nodes: Sequence[Node], best_first: Sequence[Node], most: int) -> list[Branch]:
     """Return the tree of ``nodes`` by its roots, the one that led to the best program first.
 
     Of more than ``most`` programs the best are shown with the lines that led to them, half of ``most`` in all, so that there is
@@ -90,11 +95,10 @@ def grown(nodes: Sequence[Node], sign: float, most: int) -> list[Branch]:
 
     Args:
         nodes: programs, parents before their children.
-        sign: +1 where a larger score is better, -1 where a smaller one is.
+        best_first: the same, `ranked`.
         most: how many can be drawn.
     """
     known = {node.number: node for node in nodes}
-    best_first = ranked(nodes, sign)
     shown = set(known) if len(nodes) <= most else _chosen(best_first, known, most // 2)
     lit = (
         {one.number for one in line_to(best_first[0], known)}
@@ -204,7 +208,7 @@ def described(node: Node) -> str:
 
 def _chosen(best_first: Sequence[Node], known: Mapping[int, Node], most: int) -> set[int]:
     """Return the numbers of the best programs and of all their ancestors, about ``most`` in all, and of all that have none."""
-    chosen = {node.number for node in best_first if node.parent not in known}
+    chosen = {node.number for node in best_first if node.parent is None or node.parent not in known}
     for node in best_first:
         if len(chosen) >= most:
             break

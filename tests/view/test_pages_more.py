@@ -197,6 +197,20 @@ class TestFront:
             assert "<img" not in page.text
             assert "&lt;img" in page.text
 
+    def test_metrics_that_are_not_finite(self, tmp_path: Path) -> None:
+        with Archive(tmp_path / "evolve.db") as archive:
+            metrics = (Metric("loss", "minimize"), Metric("speed", "maximize"))
+            run = archive.create_run("r", archives.task(metrics=metrics), 1, {}).name
+            for number, loss in enumerate((float("nan"), float("inf"), -2.0, float("-inf"))):
+                seen = {"loss": loss, 'odd":"name': 1.0}
+                program = replace(archives.seed(), digest=archives.digest(number), number=-number, metrics=seen)
+                archive.seeded(run, program, Evaluation("ok", 1.0, seen), 1)
+            assert [metrics["loss"] for *_, metrics in archive.scored(run)][:3] == [float("-inf"), -2.0, float("inf")]
+            view = {id for (id,) in archive._all("SELECT id FROM pareto")}
+        with client(tmp_path / "evolve.db") as visitor:
+            assert visitor.get("/runs/r/front?x=loss").status_code == 200
+            assert {one["id"] for one in visitor.get("/runs/r/front?format=json").json()["front"]} == view
+
 
 class TestCompare:
     def test_asks_which(self, visitor: TestClient) -> None:

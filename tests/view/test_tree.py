@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.archive.browsing import Node
-from evolve.view.tree import Branch, Place, beneath, drawing, grown, laid_out, line_to, without_best
+from evolve.view.tree import Branch, Place, beneath, drawing, grown, laid_out, line_to, ranked, without_best
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -67,7 +67,7 @@ def below(branch: Branch) -> int:
 @settings(max_examples=40)
 @given(groves())
 def test_every_program_has_a_place_of_its_own(nodes: list[Node]) -> None:
-    places = laid_out(grown(nodes, 1.0, 100))
+    places = laid_out(grown(nodes, ranked(nodes, 1.0), 100))
     assert sorted(place.branch.node.number for place in places) == [one.number for one in nodes]
     assert len({(place.row, place.column) for place in places}) == len(nodes)
     assert all(place.column == place.branch.node.generation for place in places)
@@ -76,7 +76,7 @@ def test_every_program_has_a_place_of_its_own(nodes: list[Node]) -> None:
 @settings(max_examples=40)
 @given(groves())
 def test_no_two_connections_cross(nodes: list[Node]) -> None:
-    places = laid_out(grown(nodes, 1.0, 100))
+    places = laid_out(grown(nodes, ranked(nodes, 1.0), 100))
     row = {id(place.branch): place.row for place in places}
     reach: dict[int, list[tuple[int, int]]] = {}
     for place in places:
@@ -93,7 +93,7 @@ def test_no_two_connections_cross(nodes: list[Node]) -> None:
 @settings(max_examples=40)
 @given(groves(), st.sampled_from([1.0, -1.0]))
 def test_the_line_to_the_best_is_straight(nodes: list[Node], sign: float) -> None:
-    places = laid_out(grown(nodes, sign, 100))
+    places = laid_out(grown(nodes, ranked(nodes, sign), 100))
     scored = [one for one in nodes if one.score is not None]
     lit = [place for place in places if place.branch.lit]
     if not scored:
@@ -107,7 +107,7 @@ def test_the_line_to_the_best_is_straight(nodes: list[Node], sign: float) -> Non
 @settings(max_examples=40)
 @given(groves(), st.integers(2, 30))
 def test_what_is_not_shown_is_counted(nodes: list[Node], most: int) -> None:
-    roots = grown(nodes, 1.0, most)
+    roots = grown(nodes, ranked(nodes, 1.0), most)
     shown = [place.branch for place in laid_out(roots) if not place.branch.counted]
     ids = {branch.node.number for branch in shown}
     assert sum(below(root) for root in roots) == len(nodes)
@@ -118,11 +118,11 @@ def test_what_is_not_shown_is_counted(nodes: list[Node], most: int) -> None:
 
 def test_the_best_of_many_are_shown() -> None:
     nodes = chosen_at_random(5_000)
-    places = laid_out(grown(nodes, 1.0, 400))
+    places = laid_out(grown(nodes, ranked(nodes, 1.0), 400))
     shown = {place.branch.node.number for place in places if not place.branch.counted}
     assert 200 <= len(shown) <= 400
-    ranked = sorted((one for one in nodes if one.score is not None), key=lambda one: -(one.score or 0.0))
-    assert {one.number for one in ranked[:4]} <= shown
+    best = sorted((one for one in nodes if one.score is not None), key=lambda one: -(one.score or 0.0))
+    assert {one.number for one in best[:4]} <= shown
     assert len(places) <= 2 * len(shown)
     assert all(one.parent in shown for one in nodes if one.number in shown and one.parent is not None)
 
@@ -134,7 +134,8 @@ def test_the_best_of_many_are_shown() -> None:
     [None, *(number - 1 if number < 2_500 else number - 2_500 for number in range(1, 5_000))],  # a comb
 ], ids=["chain", "fan", "binary", "comb"])  # fmt: skip
 def test_large_trees_take_time_in_proportion(parents: list[int | None]) -> None:
-    roots = grown(grove(parents, [float(number) for number in range(len(parents))]), 1.0, 10_000)
+    nodes = grove(parents, [float(number) for number in range(len(parents))])
+    roots = grown(nodes, ranked(nodes, 1.0), 10_000)
     places = laid_out(roots)
     assert len({(place.row, place.column) for place in places}) == len(parents)
     branches = [place.branch for place in places]
@@ -156,7 +157,7 @@ def test_without_best() -> None:
 
 def test_the_picture() -> None:
     nodes = [*grove([None, 0, 0, 1], [1.0, 2.0, None, 3.0]), node(4, 1, 2.5, arm='"><script>alert(1)</script>')]
-    root = drawn(laid_out(grown(nodes, 1.0, 10)))
+    root = drawn(laid_out(grown(nodes, ranked(nodes, 1.0), 10)))
     links = root.findall(f"{SVG}a")
     assert len(links) == 5
     assert root.get("aria-label") == "a & b"
@@ -170,7 +171,7 @@ def test_the_picture() -> None:
 
 def test_a_count_is_a_link() -> None:
     nodes = grove([None, *([0] * 30)], [float(number) for number in range(31)])
-    root = drawn(laid_out(grown(nodes, 1.0, 10)))
+    root = drawn(laid_out(grown(nodes, ranked(nodes, 1.0), 10)))
     (count,) = [link for link in root.findall(f"{SVG}a") if (link.get("href") or "").startswith("?root=")]
     assert count.findtext(f"{SVG}text") == "+26"
     assert "lead to nothing better" in (count.findtext(f"{SVG}title") or "")

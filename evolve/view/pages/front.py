@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from evolve.archive import RunInfo
+from evolve.view.axes import thinned
 from evolve.view.front import front as pareto
 from evolve.view.front import stairs
 from evolve.view.plots import Series, chart
@@ -14,6 +16,9 @@ from evolve.view.shown import Shown, Visit
 
 ROWS = 200
 """Programs of the front that the table lists."""
+
+DOTS = 1500
+"""Programs that the chart shows on the front, and beside it."""
 
 NAMES = 60
 """Numbers that can be chosen for an axis."""
@@ -109,7 +114,13 @@ def _picture(
 def _dots(
     name: str, info: RunInfo, scored: Sequence[Scored], places: Sequence[tuple[int, tuple[float, float]]]
 ) -> Series:
-    """Return programs as dots with their ids."""
+    """Return programs as dots with their ids, of many as many as can be told apart."""
+    count = len(places)
+    if count > DOTS:
+        places = sorted(places, key=itemgetter(1))
+        kept = thinned([point for _, point in places], DOTS, fill=True)
+        places = [places[place] for place in kept]
+        name = f"{name} ({len(places)} of {count})"
     return Series(
         name,
         [point for _, point in places],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
 
 from evolve.archive import RunInfo
 from evolve.archive.browsing import Node
@@ -18,29 +20,28 @@ CHARTS, DOTS = 16, 400
 """Islands that have a chart of their own, and programs in one."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Fared:
     """How an island fared. ``came`` are its programs whose parent another island made."""
 
     number: int
-    programs: int = 0
-    scored: int = 0
-    generations: int = 0
-    came: int = 0
-    best: Node | None = None
-    arms: Counter[str] = field(default_factory=Counter)
-    nodes: list[Node] = field(default_factory=list)
+    nodes: Sequence[Node]
+    scored: Sequence[Node]
+    best: Node | None
+    generations: int
+    came: int
+    arms: Mapping[str, int]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Crossing:
     """What parents from one island led to on another: programs, those better than their parent, and the best of them."""
 
     source: int
     target: int
-    programs: int = 0
-    improved: int = 0
-    best: Node | None = None
+    programs: int
+    improved: int
+    best: Node | None
 
 
 def islands(visit: Visit) -> Shown:
@@ -49,7 +50,8 @@ def islands(visit: Visit) -> Shown:
     info = archive.run(visit.path["run"])
     nodes = archive.tree(info.name)
     sign = -1.0 if info.direction == "minimize" else 1.0
-    fared, crossings = _fared(nodes, sign), _crossings(nodes, sign)
+    crossed = _crossed(nodes)
+    fared, crossings = _fared(nodes, crossed, sign), _crossings(crossed, sign)
     window = most([node.score for node in nodes if node.score is not None])
     last = max((node.number for node in nodes), default=0)
     values = {
@@ -63,79 +65,89 @@ def islands(visit: Visit) -> Shown:
     data = {
         "islands": [
             {
-                "island": one.number, "programs": one.programs, "scored": one.scored, "generations": one.generations,
-                "came": one.came, "best": None if one.best is None else asdict(one.best), "arms": dict(one.arms),
+                "island": one.number, "programs": len(one.nodes), "scored": len(one.scored), "generations": one.generations,
+                "came": one.came, "best": _plain(one.best), "arms": one.arms,
             }
             for one in fared
         ],
-        "crossings": [asdict(one) for one in crossings],
+        "crossings": [
+            {
+                "source": one.source, "target": one.target, "programs": one.programs, "improved": one.improved,
+                "best": _plain(one.best),
+            }
+            for one in crossings
+        ],
     }  # fmt: skip
     return Shown("islands.html.j2", values, data)
 
 
-def _fared(nodes: Sequence[Node], sign: float) -> list[Fared]:
+def _crossed(nodes: Sequence[Node]) -> list[tuple[Node, Node]]:
+    """Return parent and child where the parent was made on another island. What a run starts from is on all of them."""
+    known = {node.number: node for node in nodes}
+    pairs = ((known[node.parent], node) for node in nodes if node.parent is not None)
+    return [(parent, node) for parent, node in pairs if parent.island != node.island and parent.number > 0]
+
+
+def _fared(nodes: Sequence[Node], crossed: Sequence[tuple[Node, Node]], sign: float) -> list[Fared]:
     """Return how each island fared, by number."""
-    known = {node.number: node for node in nodes}
-    found: dict[int, Fared] = {}
+    at: dict[int, list[Node]] = {}
     for node in nodes:
-        one = found.setdefault(node.island, Fared(node.island))
-        one.programs += 1
-        one.generations = max(one.generations, node.generation)
-        one.came += _came_over(node, known)
-        one.arms[node.arm] += 1
-        one.nodes.append(node)
-        if node.score is not None:
-            one.scored += 1
-            one.best = _better(node, one.best, sign)
-    return [found[number] for number in sorted(found)]
+        at.setdefault(node.island, []).append(node)
+    came = Counter(child.island for _, child in crossed)
+    return [
+        Fared(
+            number, there, [node for node in there if node.score is not None], _best(there, sign),
+            max(node.generation for node in there), came[number], dict(Counter(node.arm for node in there).most_common()),
+        )
+        for number, there in sorted(at.items())
+    ]  # fmt: skip
 
 
-def _crossings(nodes: Sequence[Node], sign: float) -> list[Crossing]:
+def _crossings(crossed: Sequence[tuple[Node, Node]], sign: float) -> list[Crossing]:
     """Return what came of programs that changed their island, the most frequent way first."""
-    known = {node.number: node for node in nodes}
-    found: dict[tuple[int, int], Crossing] = {}
-    for node in nodes:
-        if not _came_over(node, known) or node.parent is None:
-            continue
-        parent = known[node.parent]
-        one = found.setdefault((parent.island, node.island), Crossing(parent.island, node.island))
-        one.programs += 1
-        if node.score is not None:
-            one.improved += parent.score is None or sign * (node.score - parent.score) > 0
-            one.best = _better(node, one.best, sign)
-    return sorted(found.values(), key=lambda one: (-one.programs, one.source, one.target))
+    ways: dict[tuple[int, int], list[tuple[Node, Node]]] = {}
+    for parent, child in crossed:
+        ways.setdefault((parent.island, child.island), []).append((parent, child))
+    found = [
+        Crossing(
+            *way, len(pairs), sum(_improved(*pair, sign) for pair in pairs), _best([child for _, child in pairs], sign)
+        )
+        for way, pairs in ways.items()
+    ]
+    return sorted(found, key=lambda one: (-one.programs, one.source, one.target))
 
 
-def _came_over(node: Node, known: dict[int, Node]) -> bool:
-    """Return whether a program's parent was made on another island. What a run starts from is on all of them."""
-    parent = None if node.parent is None else known.get(node.parent)
-    return parent is not None and parent.number > 0 and parent.island != node.island
+def _improved(parent: Node, child: Node, sign: float) -> bool:
+    """Return whether a child is better than its parent."""
+    return child.score is not None and (parent.score is None or sign * (child.score - parent.score) > 0)
 
 
-def _better(node: Node, than: Node | None, sign: float) -> Node:
-    """Return the better of two programs, the older of equals."""
-    if than is None or than.score is None or node.score is None:
-        return node
-    return node if sign * (node.score - than.score) > 0 else than
+def _best(nodes: Sequence[Node], sign: float) -> Node | None:
+    """Return the best of some programs, the oldest of equals."""
+    scored = [(sign * node.score, node) for node in nodes if node.score is not None]
+    return max(scored, key=itemgetter(0))[1] if scored else None
+
+
+def _plain(node: Node | None) -> dict[str, Any] | None:
+    return None if node is None else node._asdict()
 
 
 def _picture(one: Fared, info: RunInfo, sign: float, window: tuple[float, float] | None, last: int) -> str:
     """Return the chart of an island's scores, drawn on the same axes as those of the others."""
-    scored = [(node, node.score) for node in one.nodes if node.score is not None]
+    points = [(float(node.number), node.score or 0.0) for node in one.scored]
     steps: list[tuple[float, float]] = []
-    for node, score in scored:
+    for at, score in points:
         if not steps or sign * (score - steps[-1][1]) > 0:
-            steps.append((float(node.number), score))
+            steps.append((at, score))
     if steps:
         steps.append((float(last), steps[-1][1]))
-    points = [(float(node.number), score) for node, score in scored]
     drawn = thinned(points, DOTS, fill=True)
     dots = Series(
-        "programs",
+        "programs" if len(drawn) == len(points) else f"{len(drawn)} of {len(points)} programs",
         [points[place] for place in drawn],
         "dots",
-        labels=[described(scored[place][0]) for place in drawn],
-        links=[f"/runs/{info.name}/programs/{scored[place][0].id}" for place in drawn],
+        labels=[described(one.scored[place]) for place in drawn],
+        links=[f"/runs/{info.name}/programs/{one.scored[place].id}" for place in drawn],
     )
     return chart(
         [Series("best so far", steps, "step"), dots],

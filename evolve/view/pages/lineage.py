@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from urllib.parse import urlencode
 
 from evolve.archive import RunInfo
@@ -37,7 +36,7 @@ def lineage(visit: Visit) -> Shown:
     whole = query.get("all") == "1"
     best_first = ranked(nodes, sign)
     best = best_first[0] if best_first and best_first[0].score is not None else None
-    places = laid_out(grown(nodes, sign, ALL if whole else MOST))
+    places = laid_out(grown(nodes, best_first, ALL if whole else MOST))
     look, key = _look(nodes, best_first, by)
     kept = {"root": root.id if root else "", "rest": "1" if rest else "", "all": "1" if whole else ""}
     kept = {name: text for name, text in kept.items() if text}
@@ -127,7 +126,7 @@ def _data(shown: Sequence[Branch], values: Mapping[str, object]) -> dict[str, ob
     assert isinstance(line, list)
     return {
         "total": values["total"],
-        "programs": [asdict(branch.node) for branch in shown if not branch.counted],
+        "programs": [branch.node._asdict() for branch in shown if not branch.counted],
         "hidden": {branch.node.id: branch.counted for branch in shown if branch.counted},
         "line_to_best": [node.id for node, _ in line],
     }
