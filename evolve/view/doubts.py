@@ -82,6 +82,17 @@ def _close(facts: Facts, best: Best) -> str:
     )
 
 
+def _waiting(facts: Facts, best: Best) -> str:
+    """Who scored better may be better."""
+    if not best.waiting:
+        return ""
+    ids = ", ".join(one.id for one in best.waiting)
+    return (
+        f"{several(len(best.waiting), 'program', 'programs')} scored better but never stood against it: {ids}. Only the best "
+        "few that wait are, and only while the run goes on."
+    )
+
+
 def _cold(facts: Facts, best: Best) -> str:
     """Its score is another one in a cold process."""
     verdict, score = best.verdict, best.program.score
@@ -227,6 +238,7 @@ OF_BEST: dict[str, Callable[[Facts, Best], str]] = {
     "luck": _optimism,
     "noise": _noise,
     "rivals": _close,
+    "waiting": _waiting,
     "cold process": _cold,
     "seeds": _partial,
     "record": _record,

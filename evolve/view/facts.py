@@ -88,7 +88,7 @@ class Validated:
 @dataclass(frozen=True, slots=True)
 class Best:
     """The best program of a run. ``seeds`` is its score over the seeds that candidates are judged on, ``fresh`` over others;
-    ``line`` leads from where the run started to it.
+    ``line`` leads from where the run started to it. ``waiting`` scored better but were never judged against it.
     """
 
     program: Program
@@ -99,6 +99,7 @@ class Best:
     validated: Validated | None
     line: tuple[Step, ...]
     rivals: tuple[Rival, ...]
+    waiting: tuple[Program, ...]
     artifacts: tuple[Artifact, ...]
 
     @property
@@ -244,6 +245,9 @@ def _best(archive: Archive, info: RunInfo) -> Best | None:
         else None,
         line=tuple(_line(archive, name, sign, program)),
         rivals=tuple(rival(other) for other in others),
+        waiting=()
+        if info.repeats == 1 or program.score is None
+        else tuple(archive.contenders(name, sign, program.score, NEXT)),
         artifacts=tuple(archive.artifacts(name, program.digest)),
     )
 

@@ -71,6 +71,7 @@ def _plain_best(run: str, best: Best) -> dict[str, Any]:
             }
             for one in best.rivals
         ],
+        "waiting": [one.id for one in best.waiting],
         "artifacts": [{"name": one.name, "mime": one.mime, "bytes": len(one.data)} for one in best.artifacts],
     }
 

@@ -285,6 +285,19 @@ def test_the_champion_before_was_beaten_on_fresh_seeds_and_is_no_rival(tmp_path:
     assert about(night)["rivals"].startswith("1 program cannot be told")
 
 
+def test_contenders_that_nobody_judged_again(tmp_path: Path) -> None:
+    night = Night(tmp_path, repeats=2)
+    seed = night.seed(repeats=(1.0, 2.0))
+    best = night.child(seed, None, repeats=(5.0, 6.0))
+    better = night.child(seed, None, repeats=(7.0, 8.0))
+    lower = night.child(seed, None, repeats=(7.5, 8.5))
+    night.verdict(best)
+    night.verdict(lower, "refused", place=2)
+    assert about(night)["waiting"].startswith(f"1 program scored better but never stood against it: {better.id}.")
+    night.verdict(better, "refused", place=3)
+    assert "waiting" not in about(night)
+
+
 def test_a_cold_score_that_differs_and_rivals_within_that(tmp_path: Path) -> None:
     night = Night(tmp_path)
     seed = night.seed()
