@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -47,7 +48,8 @@ def view(host: str, port: int, browser: bool, db: Path) -> None:
         click.echo(f"{address}\nwho has this address may pause, stop and hint; Ctrl-C ends the pages, never a run")
         if browser:
             click.launch(address)
-        server.run(sockets=[listening])
+        with suppress(KeyboardInterrupt):  # how uvicorn ends, once it has closed what was open
+            server.run(sockets=[listening])
 
 
 def _names(host: str) -> tuple[str, ...]:
