@@ -26,6 +26,12 @@ FLAGS: dict[Keys, str] = {("budget", name): f"--{name}" for name in BUDGET} | {
 }
 """Settings with a flag of their own; the others are given by ``--set``."""
 
+SEARCH = (
+    "search again, in an archive of its own, since evaluations that are known already would lead elsewhere; so do models, "
+    "several slots, and the clock where it has a say"
+)
+"""What the command that begins a search is for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -55,13 +61,13 @@ def commands(facts: Facts, db: Path) -> list[Command]:
             if number == 0:
                 words = ["evolve", "run", place, "--seed", str(info.seed), "--name", again, *_models(sitting.config)]
                 words += [word for start in started for word in ("--from", _origin(start, facts))]
-                what = "search again; with models, or several slots, chance leads elsewhere"
+                what = SEARCH
             else:
                 words, what = (
                     ["evolve", "resume", again],
                     f"as it was resumed after {several(sitting.told, 'attempt', 'attempts')}",
                 )
-            found.append(Command(_line([*words, *_flags(now, before), "--db", str(db)]), what))
+            found.append(Command(_line([*words, *_flags(now, before), "--db", f"{again}.db"]), what))
             before = now
         line = _line(["evolve", "replay", info.name, "--db", str(db)])
         found.append(Command(line, "lead it through again from what was recorded, judging nothing"))

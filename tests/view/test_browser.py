@@ -1,4 +1,4 @@
-"""The pages in a real browser: Chromium, headless. Skipped where there is none, unless EVOLVE_BROWSER says that there must be one."""
+"""The pages in a real browser: Chromium, headless. Where there is none they are skipped, or fail if EVOLVE_BROWSER is set."""
 
 from __future__ import annotations
 
@@ -16,19 +16,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
+pytest.importorskip("playwright")
+pytest.importorskip("starlette")
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
 from evolve.archive import Archive
 from evolve.testing import archive_of
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-REQUIRED = bool(os.environ.get("EVOLVE_BROWSER"))
-if not REQUIRED and CHROMIUM is None:
-    pytest.skip("needs Chromium", allow_module_level=True)
-if not REQUIRED:
-    pytest.importorskip("playwright")
-    pytest.importorskip("starlette")
-
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-
 PROGRAMS = 10_000
 PATIENCE = 30_000
 """Milliseconds that a page may take here: nothing is timed."""
@@ -51,6 +47,8 @@ def served(db: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        (pytest.fail if os.environ.get("EVOLVE_BROWSER") else pytest.skip)("needs Chromium")
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield found
@@ -152,8 +150,8 @@ def test_rows_by_keyboard_then_diff_and_lineage(browser: Browser, large: tuple[s
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nothing_sticks_out(browser: Browser, large: tuple[str, Path], width: int, theme: str) -> None:
     address, _ = large
-    paths = ("/", "/runs/large", "/runs/large/programs", "/runs/large/programs/best", "/runs/large/lineage", "/runs/large/islands",
-             "/runs/large/front", "/runs/large/failures", "/runs/large/hints", "/compare?run=large&run=small")  # fmt: skip
+    tabs = ("", "/programs", "/programs/best", "/lineage", "/islands", "/front", "/failures", "/hints")
+    paths = ("/", *(f"/runs/large{tab}" for tab in tabs), "/compare?run=large&run=small")
     with visit(browser, address, viewport={"width": width, "height": 844}, color_scheme=theme) as page:
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, re.findall(r"\d+", background)[:3])) < 300) == (theme == "dark")

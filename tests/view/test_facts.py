@@ -429,7 +429,8 @@ def test_the_command_line_asks_for_what_was_searched(tmp_path: Path, folder: Pat
     line = next(one.line for one in found if one.line.startswith("evolve run"))
     words = parsed(line)
     assert words[2] == str(named)
-    assert words[words.index("--db") + 1] == str(tmp_path / "my runs.db")
+    assert words[words.index("--db") + 1] == "night-again.db"
+    assert parsed(found[-2].line)[-2:] == ["--db", str(tmp_path / "my runs.db")]
     assert [words[at + 1] for at, word in enumerate(words) if word == "--model"] == ["gpt-5.1", "my model"]
     rest = {"budget": {"evaluations": 7, "usd": 0.5}, "slots": 2}
     assert words[words.index("--evaluations") + 1] == "7"
@@ -443,7 +444,7 @@ def test_a_run_with_defaults_asks_for_nothing(tmp_path: Path, task: Task) -> Non
     night = Night(tmp_path, of=task)
     night.seed()
     (line,) = [one.line for one in commands(gather(night.archive), Path("evolve.db")) if "evolve run" in one.line]
-    assert line == f"evolve run {shlex.quote(str(task.root))} --seed 5 --name night-again --db evolve.db"
+    assert line == f"evolve run {shlex.quote(str(task.root))} --seed 5 --name night-again --db night-again.db"
 
 
 def test_sittings_and_other_starts_are_asked_for(tmp_path: Path, task: Task) -> None:

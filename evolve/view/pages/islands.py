@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any
 
 from evolve.archive import RunInfo
@@ -124,8 +123,8 @@ def _improved(parent: Node, child: Node, sign: float) -> bool:
 
 def _best(nodes: Sequence[Node], sign: float) -> Node | None:
     """Return the best of some programs, the oldest of equals."""
-    scored = [(sign * node.score, node) for node in nodes if node.score is not None]
-    return max(scored, key=itemgetter(0))[1] if scored else None
+    scored = (node for node in nodes if node.score is not None)
+    return max(scored, key=lambda node: sign * (node.score or 0.0), default=None)
 
 
 def _plain(node: Node | None) -> dict[str, Any] | None:
