@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+import evolve
 from evolve.archive import Archive
 from evolve.archive.export import plain as jsonable
 from evolve.cli import main
@@ -480,6 +481,26 @@ def test_the_check_judges_the_best_program_as_its_files(
     (tmp_path / shlex.split(show)[-1]).write_text(shown.output)
     done = CliRunner().invoke(main, [*parsed(check)[1:], "--isolation", "none", "--json"])
     assert json.loads(done.output)["score"] == 5.0
+
+
+def test_the_search_that_is_asked_for_again_ends_at_the_same_program(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = evolve.run(
+        folder, evaluations=12, seed=4, slots=1, executor="inline", name="first", settings={"search": {"elites": 5}}
+    )
+    with Archive(first.db, create=False) as archive:
+        facts = gather(archive)
+        (line,) = [one.line for one in commands(facts, first.db) if one.line.startswith("evolve run")]
+    done = CliRunner().invoke(main, parsed(line)[1:])
+    assert done.exit_code in (0, 3), done.output
+    with Archive("first-again.db", create=False) as archive:
+        again = gather(archive)
+    assert again.best is not None
+    assert again.best.program.digest == first.best.digest
+    assert again.run.config == facts.run.config
+    assert {one.about for one in doubts(again)} == {"isolation", "integrity"}
 
 
 def test_a_function_that_was_optimised_cannot_be_made_again_by_a_command(tmp_path: Path) -> None:
