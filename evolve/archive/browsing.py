@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -23,6 +25,8 @@ PLACED = {
     "status": "p.status {order}, p.number",
 }
 """How rows are ordered by each column."""
+NUMBER = re.compile(r"[-+]?\d[\d.,_]*(?:e[-+]?\d+)?")
+"""What does not make two reasons differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +84,15 @@ class ArmPoint:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How many attempts or evaluations ended early or failed, by ``how`` (stage or status) and how the reason begins."""
+    """How many attempts or evaluations ended early or failed in one way: ``how`` is the stage or the status, ``reason`` that of
+    the latest, which is attempt ``latest``; ``arms`` are whose they were.
+    """
 
     how: str
     reason: str
     count: int
     latest: int
+    arms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,15 +236,29 @@ class Browsing(Database):
         return [Review(*row) for row in self._all(sql, (run, digest))]
 
     def ended(self, run: str) -> list[Ended]:
-        """Return how attempts of a run ended early and evaluations failed, the most frequent first."""
-        sql = """
-        SELECT how, reason, count(*) AS many, max(number) FROM (
-            SELECT how, number, substr(
-                CASE WHEN how = 'novelty' THEN 'not new' WHEN how = 'judge' THEN 'held back by the screen' ELSE reason END, 1, 120
-            ) AS reason FROM failures WHERE run = ?
-        ) GROUP BY how, reason ORDER BY many DESC, how, reason LIMIT 200
+        """Return how attempts of a run ended early and evaluations failed, the most frequent first. Reasons that differ in their
+        numbers alone are one; of a traceback the last line counts.
         """
-        return [Ended(*row) for row in self._all(sql, (run,))]
+        sql = """
+        SELECT how, number, arm, CASE
+            WHEN how = 'novelty' THEN 'not new'
+            WHEN how = 'judge' THEN 'held back by the screen'
+            WHEN reason LIKE 'Traceback%' THEN substr(rtrim(reason, char(10) || ' '), -300)
+            ELSE substr(ltrim(reason, char(10) || ' '), 1, 300)
+        END, reason LIKE 'Traceback%'
+        FROM failures WHERE run = ? ORDER BY number DESC
+        """
+        groups: dict[tuple[str, str], tuple[str, int, Counter[str]]] = {}
+        for how, number, arm, text, traceback in self._all(sql, (run,)):
+            lines = text.splitlines() or [""]
+            reason = (lines[-1] if traceback else lines[0]).strip()[:200] or "no reason was given"
+            *_, arms = groups.setdefault((how, NUMBER.sub("#", reason)), (reason, number, Counter()))
+            arms[arm] += 1
+        found = [
+            Ended(how, reason, arms.total(), latest, tuple(sorted(arms)))
+            for (how, _), (reason, latest, arms) in groups.items()
+        ]
+        return sorted(found, key=lambda one: (-one.count, one.how, one.reason))
 
     def kept(self, run: str, digest: str) -> list[Kept]:
         """Return what judges kept beside the evaluations of a program, without the data."""

@@ -278,7 +278,7 @@ def _search(session: Session, as_json: bool) -> int:
             click.echo(f"{best.id} {found.words}")
         if screening is not None:
             click.echo(f"screen: {screening.words}")
-        click.echo(f"next: evolve best · evolve show {best.id} · evolve diff {best.id} · evolve lineage {best.id}")
+        click.echo(f"next: evolve show {best.id} · evolve diff {best.id} · evolve report · evolve view")
         click.echo(_further(session), nl=False)
     return 0 if improved or loop.draining else 3
 

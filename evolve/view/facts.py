@@ -5,27 +5,23 @@ Nothing here is HTML. `gather` reads the archive once.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from evolve import task as tasks
 from evolve.archive import Archive, Champion, RunInfo, Screening, Sitting
+from evolve.archive.browsing import Ended
 from evolve.archive.evidence import Tuned
 from evolve.archive.rows import Spend
-from evolve.cli.listing import short
 from evolve.errors import EvolveError
 from evolve.racing import lead
 from evolve.records import Artifact, Baseline, Evaluation, Program, Repeat, Task
 
-MOST_FAILURES = 10_000
-"""Failures of a run that are counted, the latest."""
 NEXT = 10
 """Programs behind the best that are compared with it."""
 LEAPS = 3
 """Steps of a long lineage that are named first."""
-_NUMBER = re.compile(r"\d[\d,._]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +60,6 @@ class Rival:
     behind: float | None
     paired: Interval | None
     refused: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Failing:
-    """How many attempts or evaluations ended in one way: ``how`` is the stage or the status, ``reason`` that of the latest."""
-
-    how: str
-    reason: str
-    count: int
-    arms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +124,7 @@ class Facts:
     tuned: tuple[Tuned, ...]
     verdicts: tuple[Champion, ...]
     spend: tuple[Spend, ...]
-    failing: tuple[Failing, ...]
+    failing: tuple[Ended, ...]
     screening: Screening | None
 
     @property
@@ -192,7 +178,7 @@ def gather(archive: Archive, run: str | None = None) -> Facts:
             tuned=tuple(archive.tuned(name)),
             verdicts=tuple(archive.champions(name)),
             spend=tuple(archive.spend(name)),
-            failing=_failing(archive, name),
+            failing=tuple(archive.ended(name)),
             screening=archive.screening(name),
         )
 
@@ -263,16 +249,3 @@ def _line(archive: Archive, run: str, sign: float, program: Program) -> list[Ste
         note = seen[place + 1][0].note if seen[place + 1] else ""
         steps.append(Step(child, parent, note, gain, paired(sign, after, before)))
     return steps
-
-
-def _failing(archive: Archive, run: str) -> tuple[Failing, ...]:
-    """Return what failed, the most frequent first; reasons that differ in their numbers alone are one."""
-    groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for failure in archive.failures(run, MOST_FAILURES):
-        reason = short(failure.reason, 200) or "no reason was given"
-        groups.setdefault((failure.how, _NUMBER.sub("#", reason)), []).append((reason, failure.arm))
-    found = [
-        Failing(how, group[0][0], len(group), tuple(sorted({arm for _, arm in group})))
-        for (how, _), group in groups.items()
-    ]
-    return tuple(sorted(found, key=lambda one: (-one.count, one.how, one.reason)))

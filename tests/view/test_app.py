@@ -279,3 +279,22 @@ class TestHostile:
             answer = visitor.get(address, headers={"Accept": "application/json"}, follow_redirects=True)
             assert answer.headers["content-type"] == "application/json"
             json.loads(answer.text)
+
+
+def test_reasons_that_differ_in_numbers_alone_are_one(tmp_path: Path) -> None:
+    with Archive(tmp_path / "evolve.db") as archive:
+        run = begin(archive, "night")
+        for number in range(1, 6):
+            error = (
+                f"circle {number} has the radius -{number / 7}"
+                if number < 4
+                else f"Traceback (most):\n  x\nValueError: {number}"
+            )
+            arm = "builtin/tune" if number % 2 else "builtin/mutate"
+            status = "invalid" if number < 4 else "crash"
+            seen = Evaluation(status, None, error=error)  # type: ignore[arg-type]
+            tell(archive, run, judge(drafted(number, seed(), f"x = {number}", arm=arm), seen))
+        assert [(one.how, one.reason, one.count, one.latest, one.arms) for one in archive.ended(run)] == [
+            ("invalid", f"circle 3 has the radius -{3 / 7}", 3, 3, ("builtin/mutate", "builtin/tune")),
+            ("crash", "ValueError: 5", 2, 5, ("builtin/mutate", "builtin/tune")),
+        ]
