@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from evolve.cli import completion
-from evolve.cli.listing import emit_code, emit_diff, emit_json, emit_table, metrics, moment, short, span
+from evolve.cli.listing import emit_code, emit_diff, emit_json, emit_table
 from evolve.errors import ArchiveError
+from evolve.phrases import metrics, moment, short, span
 
 if TYPE_CHECKING:
     from evolve.archive import Archive

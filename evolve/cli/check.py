@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evolve.cli import completion
-from evolve.cli.listing import several
 from evolve.cli.run import LEVELS
 from evolve.cli.task import as_json_option
+from evolve.phrases import several
 
 if TYPE_CHECKING:
     from evolve.foreign import About

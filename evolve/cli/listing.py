@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
 
 import click
 
@@ -71,42 +69,9 @@ def text(cell: Cell) -> str:
     return next(iter(str(cell).splitlines()), "")
 
 
-def short(words: str, width: int = 90) -> str:
-    """Return the first line of ``words``, or the last of a traceback, cut to ``width`` characters."""
-    lines = words.strip().splitlines() or [""]
-    line = lines[-1 if lines[0].startswith("Traceback") else 0].strip()
-    return line if len(line) <= width else line[: width - 1] + "…"
-
-
-def metrics(values: dict[str, Any]) -> str:
-    """Return metrics in one line."""
-    return "  ".join(f"{name}={value:.6g}" for name, value in values.items())
-
-
-def several(number: int, noun: str, plural: str) -> str:
-    """Return a number of things in words."""
-    return f"{number} {noun if number == 1 else plural}"
-
-
 def dollars(amount: float | None) -> Cell:
     """Return an amount of dollars for a table."""
     return UNKNOWN if amount is None else round(amount, 6)
-
-
-def moment(seconds: float | None) -> str:
-    """Return a time in the reader's own time zone."""
-    return "" if seconds is None else datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
-
-
-def span(seconds: float | None) -> str:
-    """Return a duration for reading."""
-    if seconds is None:
-        return ""
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
 
 
 def _emit_rich(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool]) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evolve.archive.export import summary
-from evolve.cli.listing import dollars, emit_code, metrics, several, short, span
+from evolve.cli.listing import dollars, emit_code
 from evolve.errors import ArchiveError
+from evolve.phrases import metrics, several, short, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,8 @@ import click
 
 from evolve.cli import completion
 from evolve.cli.archive import database_option, json_option, opened, run_option
-from evolve.cli.listing import emit_json, emit_table, moment, short
+from evolve.cli.listing import emit_json, emit_table
+from evolve.phrases import moment, short
 
 if TYPE_CHECKING:
     from evolve.archive import Archive

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evolve.cli.listing import Cell, short, text
+from evolve.cli.listing import Cell, text
+from evolve.phrases import short
 from evolve.skeleton import DEFAULT, templates, write
 
 if TYPE_CHECKING:

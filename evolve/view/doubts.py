@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from evolve.archive import MIXED
 from evolve.champions import SAME
-from evolve.cli.listing import several
+from evolve.phrases import several
 from evolve.view.facts import Best, Facts
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from evolve.cli.listing import moment, span
+from evolve.phrases import moment, span
 
 
 def number(value: float | None) -> str:

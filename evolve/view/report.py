@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from evolve import __version__
 from evolve.archive import Archive, Moment
-from evolve.cli.listing import several
+from evolve.phrases import several
 from evolve.records import Artifact
 from evolve.view import code
 from evolve.view.doubts import Doubt, doubts, figure

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from re import fullmatch
 from typing import Any
 
-from evolve.cli.listing import several
 from evolve.config import Config, ModelConfig
+from evolve.phrases import several
 from evolve.records import Program
 from evolve.task import library
 from evolve.view.facts import Facts

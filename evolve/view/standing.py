@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evolve.cli.listing import several, span
+from evolve.phrases import several, span
 from evolve.records import Program
 from evolve.view.doubts import figure
 from evolve.view.facts import Best, Facts, Interval
