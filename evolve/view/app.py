@@ -26,6 +26,7 @@ from evolve.archive import Archive
 from evolve.archive.export import plain
 from evolve.errors import ArchiveError
 from evolve.view import pages
+from evolve.view.artifacts import PICTURES
 from evolve.view.code import styles
 from evolve.view.render import render
 from evolve.view.shown import Page, Shown, Visit
@@ -43,7 +44,6 @@ SECURE = {
 }
 ARTIFACT = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 """The policy of what judges kept: a picture may be drawn, and nothing of it may run, load or send."""
-PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 LARGEST = 16 << 20
 """Bytes of an artifact that is served."""
 

@@ -19,8 +19,8 @@ from markupsafe import Markup
 from evolve import __version__
 from evolve.archive import Archive, Moment
 from evolve.phrases import several
-from evolve.records import Artifact
 from evolve.view import code
+from evolve.view.artifacts import kept
 from evolve.view.doubts import Doubt, doubts, figure
 from evolve.view.facts import Facts, Interval, Step, gather
 from evolve.view.render import render
@@ -30,28 +30,11 @@ from evolve.view.standing import ceilings, headline, spent, standings
 from evolve.view.text import named
 from evolve.view.values import plain
 
-PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
-TEXTS = ("application/json", "application/toml", "application/x-yaml")
 SOME = 3
 """Baselines that the short text tells."""
-LARGEST = 4 << 20
-"""Bytes of a picture that the file takes in."""
-LONGEST = 64 << 10
-"""Bytes of a text that it takes in."""
 MOST_FAILURES = 30
 """Ways of failing that are listed."""
 HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """An artifact as the file holds it: a picture as an address of data, a text, or neither."""
-
-    name: str
-    mime: str
-    size: int
-    picture: str = ""
-    text: Markup = Markup("")  # noqa: RUF009 - a text, which never changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +93,7 @@ class Report:
                 "files": {}
                 if best is None
                 else {path: code.lines(text, path) for path, text in best.program.sources.items()},
-                "kept": [] if best is None else [_kept(one) for one in best.artifacts],
+                "kept": [] if best is None else [kept(one) for one in best.artifacts],
                 "ceilings": ceilings(facts),
                 "most_failures": MOST_FAILURES,
                 "spent": spent(facts),
@@ -173,16 +156,6 @@ def _changes(step: Step) -> dict[str, list[code.Row]]:
     old, new = step.parent.sources, step.program.sources
     paths = [path for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
     return {path: code.side_by_side(old.get(path, ""), new.get(path, ""), path) for path in paths}
-
-
-def _kept(artifact: Artifact) -> Kept:
-    """Return an artifact as the file holds it."""
-    size, mime = len(artifact.data), artifact.mime.partition(";")[0].strip().lower()
-    if mime in PICTURES and size <= LARGEST:
-        return Kept(artifact.name, mime, size, picture=f"data:{mime};base64,{b64encode(artifact.data).decode()}")
-    if (mime.startswith("text/") or mime in TEXTS) and size <= LONGEST:
-        return Kept(artifact.name, mime, size, text=code.visible(artifact.data.decode("utf-8", "replace")))
-    return Kept(artifact.name, mime, size)
 
 
 def _file(name: str) -> str:

@@ -17,7 +17,8 @@ from click.testing import CliRunner
 from evolve.archive import Archive
 from evolve.cli import main
 from evolve.records import Artifact, Metric
-from evolve.view.report import LARGEST, Report
+from evolve.view.artifacts import LARGEST
+from evolve.view.report import Report
 from tests.archives import converse, fill
 from tests.view.nights import Night
 

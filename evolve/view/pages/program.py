@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from evolve.archive import Archive
 from evolve.archive.export import summary
 from evolve.errors import ArchiveError
 from evolve.records import Program
-from evolve.view import code
+from evolve.view import artifacts, code
+from evolve.view.facts import interval
 from evolve.view.plots import Series, chart
 from evolve.view.shown import Shown, Visit
 
@@ -40,7 +41,8 @@ def program(visit: Visit) -> Shown:
         "children": children[:MOST_CHILDREN],
         "more_children": max(0, len(children) - MOST_CHILDREN),
         "talk": talk,
-        "kept": archive.kept(run, found.digest),
+        "kept": _kept(archive, run, found.digest),
+        "certain": interval([one.score for one in judged[-1].evaluation.repeats]) if judged else None,
         "files": {path: code.lines(text, path) for path, text in found.sources.items()},
         "changes": _changes(attempt.proposal.parent, found) if attempt is not None else {},
         "others": [
@@ -103,6 +105,28 @@ def _changes(old: Program, new: Program) -> dict[str, list[code.Row]]:
     return {
         path: code.side_by_side(before, after, path) for path, (before, after) in changed.items() if before != after
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an artifact can be had, and how it is shown."""
+
+    name: str
+    mime: str
+    size: int
+    how: str
+    address: str
+
+
+def _kept(archive: Archive, run: str, digest: str) -> list[tuple[Place, artifacts.Kept | None]]:
+    """Return what judges kept of a program; a picture is asked for by the browser, what else can be shown is there at once."""
+    found: list[tuple[Place, artifacts.Kept | None]] = []
+    for one in archive.kept(run, digest):
+        how = artifacts.kind(one.name, one.mime)
+        place = Place(one.name, one.mime, one.size, how, f"/runs/{run}/artifacts/{one.id}")
+        read = how in ("text", "array") and one.size <= artifacts.LARGEST
+        found.append((place, artifacts.kept(archive.artifact(run, one.id)) if read else None))
+    return found
 
 
 def _repeats(found: Program, judged: list[Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +12,14 @@ from evolve.archive.rows import ID_LENGTH
 from evolve.view.plots import Series, chart
 from evolve.view.scores import SPENT, score_chart
 from evolve.view.shown import Shown, Visit
+
+MEASURES: Mapping[str, Callable[[ArmPoint], float]] = {
+    "attempts": lambda point: float(point.pulls),
+    "improved": lambda point: float(point.wins),
+    "gain": lambda point: point.gain,
+    "gain per evaluation": lambda point: point.gain / point.evaluations if point.evaluations else 0.0,
+}
+"""What is drawn of arms, summed since the beginning."""
 
 
 def run(visit: Visit) -> Shown:
@@ -36,8 +44,7 @@ def run(visit: Visit) -> Shown:
         "progress": score_chart(
             info, moments, against, link=lambda digest: f"/runs/{info.name}/programs/{digest[:ID_LENGTH]}"
         ),
-        "pulls": _arms(arms, "pulls"),
-        "gains": _arms(arms, "gain"),
+        "plots": [_arms(arms, what) for what in MEASURES],
         "arms": archive.arm_table(info.name),
         "states": archive.arm_states(info.name),
         "spend": spend,
@@ -75,10 +82,9 @@ def _rate(info: RunInfo) -> float | None:
 
 def _arms(points: Sequence[ArmPoint], what: str) -> str:
     """Return the chart of what arms did over time."""
-    names = sorted({point.arm for point in points})
+    of = MEASURES[what]
     series = [
-        Series(name, [(0.0, 0.0), *((float(p.told), float(getattr(p, what))) for p in points if p.arm == name)])
-        for name in names
+        Series(name, [(float(point.told), of(point)) for point in points if point.arm == name])
+        for name in sorted({point.arm for point in points})
     ]
-    words = {"pulls": "attempts of each arm", "gain": "gain of each arm, summed"}[what]
-    return chart(series, title=words.capitalize(), x="attempts told", y=words.split(" of ")[0], height=240)
+    return chart(series, title=f"{what.capitalize()} of each arm", x="attempts told", y=what, height=240)
