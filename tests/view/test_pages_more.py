@@ -16,6 +16,7 @@ pytest.importorskip("httpx2")
 
 from starlette.testclient import TestClient
 
+from bench.view import measure
 from evolve.archive import Archive
 from evolve.records import Evaluation, Metric
 from evolve.testing import archive_of
@@ -210,6 +211,13 @@ class TestFront:
         with client(tmp_path / "evolve.db") as visitor:
             assert visitor.get("/runs/r/front?x=loss").status_code == 200
             assert {one["id"] for one in visitor.get("/runs/r/front?format=json").json()["front"]} == view
+
+
+def test_what_the_measurement_asks_for(made: Path) -> None:
+    """`bench/view.py` on a small archive, without looking at the clock."""
+    taken = measure(made, 1)
+    assert len(taken) == 13
+    assert all(len(page.wall) == len(page.processor) == 1 and page.size > 1000 for page in taken.values())
 
 
 class TestCompare:
