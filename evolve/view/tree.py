@@ -275,7 +275,7 @@ def _count(branch: Branch, x: float, y: float, more: Callable[[Branch], str]) ->
 def _scale() -> Iterator[str]:
     """Yield what the strength of a colour means."""
     yield text(LEFT - 4, 16, "worse", fill=FAINT)
-    for place, strength in enumerate((0.15, 0.36, 0.58, 0.79, 1)):
+    for place, strength in enumerate((0.25, 0.44, 0.63, 0.81, 1)):
         yield f'<circle cx="{LEFT + 42 + 13 * place:.0f}" cy="12" r="5" fill="{colour(0)}" fill-opacity="{strength}"/>'
     yield text(LEFT + 106, 16, "better", fill=FAINT)
     yield f'<circle cx="{LEFT + 166:.0f}" cy="12" r="4" fill="none" stroke="{FAILED}"/>'

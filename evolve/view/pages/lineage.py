@@ -92,7 +92,7 @@ def _look(nodes: Sequence[Node], best_first: Sequence[Node], by: str) -> tuple[L
         # By rank and not by height: a few very bad scores would make all the others look the same.
         scored = [node for node in best_first if node.score is not None]
         rank = {node.number: 1.0 - place / max(1, len(scored) - 1) for place, node in enumerate(scored)}
-        return lambda node: (colour(0), 0.15 + 0.85 * rank[node.number]), []
+        return lambda node: (colour(0), 0.25 + 0.75 * rank[node.number]), []
     counted = Counter(_group(node, by) for node in nodes)
     names = sorted(counted, key=lambda name: -counted[name])[:NAMED]
     names.sort(key=lambda name: (len(name), name) if by == "island" else (0, name))
