@@ -128,7 +128,7 @@ class Loop:
         landed = [flight for flight in self.flights if flight.landed]
         self._break(landed)
         with self.archive.transaction():
-            self.commands.take(self.state.told)
+            self.commands.take(self.state.told, ending=bool(self.draining))
             for flight in landed:
                 if flight.seen.status != "judge_error":
                     self._land(flight)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -14,6 +16,7 @@ from evolve import api
 from evolve.archive import Archive
 from evolve.budget import Budget
 from evolve.cli import main
+from evolve.commands import Commands
 from evolve.config import BudgetConfig
 from evolve.errors import ArchiveError
 from evolve.records import Attempt, Metric
@@ -134,6 +137,70 @@ def test_a_resume_is_not_held_by_what_nobody_acted_on(tmp_path: Path) -> None:
         assert {command.outcome for command in archive.commands(name)} == {"void: the run was begun again"}
 
 
+class TestEnding:
+    """Once a run is to end, what is under way must end: a pause would keep it from the judge for ever."""
+
+    @pytest.fixture
+    def asked(self, tmp_path: Path) -> Any:
+        with Archive(tmp_path / "a.db") as archive:
+            run = fill(archive)
+            drained: list[str] = []
+            budget = Budget(BudgetConfig(), Metric("score", "maximize"))
+            commands = Commands(archive, run, budget, drained.append, lambda text: None)
+            yield archive, run, budget, commands, drained
+
+    def test_ctrl_c_ends_a_pause(self, asked: Any) -> None:
+        archive, run, budget, commands, _ = asked
+        archive.command(run, "pause")
+        commands.take(3, ending=False)
+        assert commands.paused
+        assert budget.paused_at is not None
+        commands.take(3, ending=True)
+        assert not commands.paused
+        assert budget.paused_at is None
+
+    def test_no_pause_follows_a_stop(self, asked: Any) -> None:
+        archive, run, _, commands, drained = asked
+        for kind in ("stop", "pause"):
+            archive.command(run, kind)
+        commands.take(3, ending=False)
+        assert drained == ["stopped from the python"]
+        assert not commands.paused
+        assert not archive.paused(run)
+        assert archive.commands(run)[0].outcome == "void: the run ends"
+
+    def test_a_run_that_began_again_is_not_paused(self, asked: Any) -> None:
+        archive, run, _, commands, _ = asked
+        archive.command(run, "pause")  # which nobody acted on
+        commands.begin(3)
+        assert not archive.paused(run)
+        archive.command(run, "pause")
+        commands.take(4, ending=False)
+        assert archive.paused(run)
+        archive.command(run, "stop")  # when its driver was gone
+        commands.begin(4)
+        assert not archive.paused(run)
+
+    def test_ctrl_c_ends_a_paused_run_with_work_that_was_not_begun(self, tmp_path: Path) -> None:
+        db, interrupts = tmp_path / "e.db", list[threading.Timer]()
+
+        class Interrupting(After):
+            def notice(self, text: str) -> None:
+                super().notice(text)
+                for delay in (0.5, 20.0):  # the second stops at once a run that hangs
+                    interrupts.append(threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT)))
+                    interrupts[-1].start()
+
+        settings = {"arms": {"builtin/tune": 1.0}, "slots": 2}
+        given: dict[str, Any] = {**SMALL, "executor": "local", "settings": settings}
+        try:
+            done = api.run(**given, evaluations=400, db=db, observers=[Interrupting(db, {2: ("pause", "")})])
+        finally:
+            for timer in interrupts:
+                timer.cancel()
+        assert done.reason == "interrupted"
+
+
 class TestAsking:
     def test_only_a_run_that_goes_on_can_be_paused(self, tmp_path: Path) -> None:
         with Archive(tmp_path / "a.db") as archive:
@@ -150,6 +217,7 @@ class TestAsking:
             ("hint", " ", "a hint needs words"),
             ("hint", "x" * 2001, "at most 2000 characters"),
             ("withdraw", "7", "has no hint '7' in force; its hints: none"),
+            ("withdraw", "9" * 5000, "has no hint '9{40}' in force"),
             ("pause", "now", "takes no text"),
         ],
     )
@@ -161,6 +229,14 @@ class TestAsking:
             with pytest.raises(ArchiveError, match="has no run 'nobody'"):
                 archive.command("nobody", kind, text)
             assert archive.commands(run) == []
+
+    def test_a_hint_is_named_by_its_number_alone(self, tmp_path: Path) -> None:
+        with Archive(tmp_path / "a.db") as archive:
+            run = fill(archive)
+            assert archive.command(run, "hint", "mind the corners") == 1
+            with pytest.raises(ArchiveError, match="has no hint '١' in force; its hints: 1"):
+                archive.command(run, "withdraw", "١")  # 1 for Python, 0 for SQLite
+            assert len(archive.hints(run)) == 1
 
     def test_hints_are_bounded(self, tmp_path: Path) -> None:
         with Archive(tmp_path / "a.db") as archive:

@@ -97,10 +97,10 @@ class Commands(Database):
         return self._commands(f"{IN_FORCE} ORDER BY id", run)
 
     def paused(self, run: str) -> bool:
-        """Return whether the driver of a run was told to pause and has not been told to go on since."""
+        """Return whether the driver of a run acted on a pause and has not gone on since."""
         row = self._one(
             "SELECT kind FROM commands WHERE run = ? AND kind IN ('pause', 'continue', 'stop') AND taken_at IS NOT NULL "
-            "ORDER BY id DESC LIMIT 1",
+            "AND outcome NOT LIKE 'void%' ORDER BY id DESC LIMIT 1",
             (run,),
         )
         return row is not None and row[0] == "pause"
@@ -114,19 +114,17 @@ class Commands(Database):
 
     def _check_hint(self, run: str, kind: CommandKind, text: str) -> None:
         """Refuse a hint, or a withdrawal, that makes no sense."""
-        known = [hint.id for hint in self.hints(run)]
+        known = [str(hint.id) for hint in self.hints(run)]
         if kind == "withdraw":
-            if not text.isdecimal() or int(text) not in known:
-                listed = ", ".join(map(str, known)) or "none"
-                raise ArchiveError(f"run {run} has no hint {text!r} in force; its hints: {listed}")
+            if text not in known:  # as text: SQLite reads fewer texts as numbers than Python
+                listed = ", ".join(known) or "none"
+                raise ArchiveError(f"run {run} has no hint {text[:40]!r} in force; its hints: {listed}")
         elif not text:
             raise ArchiveError("a hint needs words")
         elif len(text) > LONGEST_HINT:
             raise ArchiveError(f"a hint stands in every prompt: at most {LONGEST_HINT} characters, not {len(text)}")
         elif len(known) >= MOST_HINTS:
-            raise ArchiveError(
-                f"run {run} has {MOST_HINTS} hints in force: withdraw one first ({', '.join(map(str, known))})"
-            )
+            raise ArchiveError(f"run {run} has {MOST_HINTS} hints in force: withdraw one first ({', '.join(known)})")
 
     def _commands(self, where: str, run: str) -> list[Command]:
         return [Command(*row) for row in self._all(f"SELECT {COLUMNS} FROM commands WHERE {where}", (run,))]
