@@ -25,6 +25,7 @@ PLACED = {
     "status": "p.status {order}, p.number",
 }
 """How rows are ordered by each column."""
+MOST_SAID = 20  # words of a search that reads prompts and replies: once for each of them
 NUMBER = re.compile(r"[-+]?\d[\d.,_]*(?:e[-+]?\d+)?")
 """What does not make two reasons differ."""
 
@@ -335,7 +336,8 @@ def _said(text: str, values: dict[str, Any]) -> str:
     """Return the condition on programs whose prompts and replies have every word of ``text``, and put the words into ``values``.
     Prompts have no index: they are mostly code, which has one, and would double the archive.
     """
-    words = text.split()
+    if len(words := text.split()) > MOST_SAID:
+        raise ArchiveError(f"prompts and replies are searched for at most {MOST_SAID} words, not {len(words)}")
     for place, word in enumerate(words):
         escaped = word.rstrip("*").replace("^", "^^").replace("%", "^%").replace("_", "^_")
         values[f"word{place}"] = f"%{escaped}%"

@@ -27,6 +27,8 @@ from evolve.archive.rows import (
 from evolve.errors import ArchiveError
 from evolve.records import Artifact, Program, Sources
 
+LONGEST_SEARCH = 1000
+"""Characters of a search."""
 SHORTEST = 4
 """The fewest characters that may stand for a program."""
 
@@ -276,8 +278,10 @@ def match_all(text: str) -> str:
     """Return the FTS5 query for what has every word of ``text``.
 
     Raises:
-        ArchiveError: if it holds no word.
+        ArchiveError: if it holds no word, or is longer than anybody's.
     """
+    if len(text) > LONGEST_SEARCH:
+        raise ArchiveError(f"a search has at most {LONGEST_SEARCH} characters, not {len(text)}")
     return " ".join(f'"{_quoted(term)}"*' if term.endswith("*") else f'"{_quoted(term)}"' for term in _terms(text))
 
 

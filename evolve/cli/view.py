@@ -58,7 +58,7 @@ def _names(host: str) -> tuple[str, ...]:
     """
     if host in ("0.0.0.0", "::"):
         return ("*",)
-    return (*LOOPBACK, "[::1]", host)
+    return (*LOOPBACK, "[::1]", host.lower())  # as a request's is compared
 
 
 def _bound(host: str, port: int) -> socket.socket:

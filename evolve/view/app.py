@@ -7,17 +7,20 @@ lets no script run but our own two files.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
-from starlette.datastructures import FormData
+from starlette.concurrency import run_in_threadpool
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -46,6 +49,19 @@ ARTIFACT = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 """The policy of what judges kept: a picture may be drawn, and nothing of it may run, load or send."""
 LARGEST = 16 << 20
 """Bytes of an artifact that is served."""
+LONGEST_FORM = 64 << 10
+"""Bytes of a form that is read: a hint of the longest, each character of it escaped, and some more."""
+THEMES = ("dark", "light")
+PORT = re.compile(r":([0-9]{1,5})\Z")
+
+
+class RowNumber(IntegerConvertor):
+    """A number in an address that a row of the archive can have: SQLite knows none that are larger."""
+
+    regex = "[0-9]{1,18}"
+
+
+register_url_convertor("row", RowNumber())
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,17 @@ class Door:
 
     def knows(self, request: Request) -> bool:
         """Return whether the visitor has the token, in the cookie."""
-        return secrets.compare_digest(request.cookies.get(COOKIE, "").encode(), self.token.encode())
+        return self.opens(request.cookies.get(cookie(request), ""))
+
+    def opens(self, given: str) -> bool:
+        """Return whether ``given`` is the token."""
+        return secrets.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
+
+
+def cookie(request: Request) -> str:
+    """Return the cookie's name: browsers send those of one host to all its ports, where other archives may be shown."""
+    port = PORT.search(request.headers.get("host", ""))
+    return f"{COOKIE}_{port[1]}" if port else COOKIE
 
 
 Endpoint = Callable[[Request], Awaitable[Response] | Response]
@@ -75,7 +101,7 @@ def build(db: Path, hosts: tuple[str, ...], door: Door) -> Starlette:
     routes = [Route(path, _page(db, door, page), methods=["GET"]) for path, page in pages.PAGES.items()]
     routes += [
         Route("/runs/{run}/commands", _command(db, door), methods=["POST"]),
-        Route("/runs/{run}/artifacts/{id:int}", _guarded(door, _artifact(db)), methods=["GET"]),
+        Route("/runs/{run}/artifacts/{id:row}", _guarded(door, _artifact(db)), methods=["GET"]),
         Route("/theme", _guarded(door, _theme), methods=["GET"]),
         Route("/code.css", lambda request: Response(styles(), media_type="text/css"), methods=["GET"]),
     ]
@@ -120,10 +146,10 @@ def _guarded(door: Door, endpoint: Callable[[Request], Response]) -> Callable[[R
 
     def respond(request: Request) -> Response:
         given = request.query_params.get("token")
-        if given is not None and secrets.compare_digest(given.encode(), door.token.encode()):
+        if given is not None and door.opens(given):
             rest = request.url.remove_query_params("token")
             answer = RedirectResponse(rest.path + (f"?{rest.query}" if rest.query else ""), 303)
-            answer.set_cookie(COOKIE, door.token, httponly=True, samesite="strict", path="/")
+            answer.set_cookie(cookie(request), door.token, httponly=True, samesite="strict", path="/")
             return answer
         if door.closed and not door.knows(request):
             return PlainTextResponse("open the address that `evolve view` printed: it has a token", 403)
@@ -157,7 +183,7 @@ def _html(request: Request, shown: Shown, token: str = "", status: int = 200) ->
     theme = request.cookies.get(THEME, "")
     data = request.url.include_query_params(format="json")
     common = {
-        "theme": theme if theme in ("dark", "light") else "",
+        "theme": theme if theme in THEMES else "",
         "token": token,
         "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         "json_address": f"{data.path}?{data.query}",
@@ -176,24 +202,42 @@ def _wants_json(request: Request) -> bool:
 def _command(db: Path, door: Door) -> Endpoint:
     """Return what takes a command for a run: pause, continue, stop, a hint or its withdrawal."""
 
-    async def respond(request: Request) -> Response:
-        form: FormData = await request.form(max_files=0, max_fields=8)
-        given = str(form.get("token", ""))
-        if not (door.knows(request) and secrets.compare_digest(given.encode(), door.token.encode())):
-            return PlainTextResponse(
-                "only who opened the address with the token may do this; `evolve view` prints it", 403
-            )
-        run, kind, text = request.path_params["run"], str(form.get("kind", "")), str(form.get("text", ""))
-        if kind not in ("pause", "continue", "stop", "hint", "withdraw"):
-            return PlainTextResponse(f"there is no command {kind!r}", 400)
+    def act(run: str, kind: str, text: str, request: Request) -> Response:
         with Archive(db, create=False) as archive:
             try:
-                archive.command(run, kind, text, "page")  # type: ignore[arg-type]  # one of the literals, by the line above
+                archive.command(run, kind, text, "page")  # type: ignore[arg-type]  # one of the literals, by the line below
             except ArchiveError as error:
                 return _html(request, pages.problem(str(error)), status=409)
         return RedirectResponse(f"/runs/{run}" + ("/hints" if kind in ("hint", "withdraw") else ""), 303)
 
+    async def respond(request: Request) -> Response:
+        form = await _form(request) if door.knows(request) else {}  # of strangers not even that is read
+        if form is None:
+            return PlainTextResponse(f"a form has at most {LONGEST_FORM} bytes", 413)
+        if not door.opens(form.get("token", "")):
+            return PlainTextResponse(
+                "only who opened the address with the token may do this; `evolve view` prints it", 403
+            )
+        kind = form.get("kind", "")
+        if kind not in ("pause", "continue", "stop", "hint", "withdraw"):
+            return PlainTextResponse(f"there is no command {kind!r}", 400)
+        # In a thread, as pages are: it may have to wait for who writes the archive, and nobody else is to wait for it.
+        return await run_in_threadpool(act, request.path_params["run"], kind, form.get("text", ""), request)
+
     return respond
+
+
+async def _form(request: Request) -> dict[str, str] | None:
+    """Return what a form of ours says, nothing if it was broken off; None if it is longer than any of them."""
+    body = b""
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > LONGEST_FORM:
+                return None
+    except ClientDisconnect:
+        return {}
+    return dict(parse_qsl(body.decode("ascii", "replace"), keep_blank_values=True))
 
 
 def _artifact(db: Path) -> Callable[[Request], Response]:
@@ -222,7 +266,8 @@ def _theme(request: Request) -> Response:
     """Remember whether pages are dark or light, and go back to a page of ours."""
     back = request.query_params.get("back", "/")
     answer = RedirectResponse(back if back.startswith("/") and not back.startswith(("//", "/\\")) else "/", 303)
-    answer.set_cookie(THEME, request.query_params.get("to", ""), httponly=True, samesite="strict", path="/")
+    to = request.query_params.get("to", "")
+    answer.set_cookie(THEME, to if to in THEMES else "", httponly=True, samesite="strict", path="/")
     return answer
 
 

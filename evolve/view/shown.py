@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,8 +31,8 @@ class Visit:
         text = self.query.get(name, "")
         if not text:
             return default
-        if not text.lstrip("-").isdecimal():
-            raise ArchiveError(f"{name}={text!r} is no whole number")
+        if not re.fullmatch(r"-?[0-9]{1,18}", text):
+            raise ArchiveError(f"{name}={text[:40]!r} is no whole number, or none that is in the archive")
         return min(max(int(text), least), most)
 
 

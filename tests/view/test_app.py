@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,7 +65,7 @@ def addresses(db: Path, run: str = "night") -> list[str]:
     with Archive(db) as archive:
         best = archive.best(1, run)[0]
         other = archive.children(run, archive.lineage(run, best.digest)[-1].digest)[0]
-    put = {"{run}": run, "{id}": best.id, "{other}": other.id, "{number:int}": "1"}
+    put = {"{run}": run, "{id}": best.id, "{other}": other.id, "{number:row}": "1"}
     query = {"/runs/{run}/against": f"?id={best.id}&other={other.id}"}
     return [re.sub(r"\{[\w:]+\}", lambda match: put[match[0]], path) + query.get(path, "") for path in PAGES]
 
@@ -204,6 +208,66 @@ class TestStrangers:
         ):
             assert visitor.get("/theme", params={"to": "dark", "back": back}).headers["location"] == place
         assert 'data-theme="dark"' in visitor.get("/").text
+
+
+class TestOdd:
+    """Requests that no page of ours makes."""
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            f"/runs/night/attempts/{1 << 63}",
+            f"/runs/night/attempts/{'9' * 5000}",
+            f"/runs/night/artifacts/{1 << 64}",
+            f"/runs/night/programs?page={'9' * 5000}",
+            "/runs/night/programs?page=--5",
+            "/runs/night/programs/%00",
+            "/runs/%ff",
+        ],
+    )
+    def test_what_cannot_be_a_number_or_a_name_is_not_there(self, visitor: TestClient, address: str) -> None:
+        assert visitor.get(address).status_code == 404
+
+    @pytest.mark.parametrize(
+        ("text", "why"),
+        [("ab " * 30, "for at most 20 words, not 30"), ("a" * 50_001, "at most 1000 characters, not 50001")],
+    )
+    def test_searches_are_bounded(self, visitor: TestClient, text: str, why: str) -> None:
+        assert why in visitor.get("/runs/night/programs", params={"q": text, "said": "1"}).text
+
+    def test_the_theme_is_one_of_two(self, visitor: TestClient) -> None:
+        for to in ("€", "a; b", "a\r\nX: y", "a" * 5000):
+            answer = visitor.get("/theme", params={"to": to})
+            assert answer.status_code == 303
+            assert 'evolve_theme="";' in answer.headers["set-cookie"]
+
+    def test_forms_are_bounded_and_those_of_strangers_not_read(self, db: Path, owner: TestClient) -> None:
+        form = {"token": TOKEN, "kind": "hint", "text": "x" * 100_000}
+        assert owner.post("/runs/night/commands", data=form).status_code == 413
+        with client(db) as stranger:
+            assert stranger.post("/runs/night/commands", data=form).status_code == 403
+        assert owner.post("/runs/night/commands", data={**form, "text": "é" * 2000}).status_code == 303
+
+    def test_the_archives_of_two_ports_are_opened_beside_each_other(self, db: Path, owner: TestClient) -> None:
+        with client(db, base="http://127.0.0.1:8138") as other:
+            other.cookies = owner.cookies  # a browser sends a host's cookies to all its ports
+            assert "Pause</button>" not in other.get("/runs/night").text
+            assert other.get(f"/?token={TOKEN}").status_code == 303
+            assert "Pause</button>" in other.get("/runs/night").text
+            assert len(other.cookies) == 2
+
+    def test_who_waits_for_the_archive_keeps_nobody_waiting(self, db: Path, owner: TestClient) -> None:
+        with ThreadPoolExecutor(1) as threads, closing(sqlite3.connect(db, isolation_level=None)) as holder:
+            holder.execute("BEGIN IMMEDIATE")
+            form = {"token": TOKEN, "kind": "hint", "text": "x"}
+            given = threads.submit(owner.post, "/runs/night/commands", data=form)
+            time.sleep(0.3)
+            began = time.monotonic()
+            assert owner.get("/runs/night/hints").status_code == 200
+            assert time.monotonic() - began < 10
+            assert not given.done()
+            holder.execute("COMMIT")
+            assert given.result(20).status_code == 303
 
 
 class TestOwner:

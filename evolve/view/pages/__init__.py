@@ -35,7 +35,7 @@ PAGES: Mapping[str, Page] = {
     "/runs/{run}/lineage": lineage,
     "/runs/{run}/islands": islands,
     "/runs/{run}/front": front,
-    "/runs/{run}/attempts/{number:int}": attempt,
+    "/runs/{run}/attempts/{number:row}": attempt,
     "/runs/{run}/failures": failures,
     "/runs/{run}/hints": hints,
     "/compare": compare,
