@@ -29,7 +29,7 @@ from evolve.archive import Archive
 from evolve.archive.export import plain
 from evolve.errors import ArchiveError
 from evolve.view import pages
-from evolve.view.artifacts import PICTURES
+from evolve.view.artifacts import PICTURES, TEXTS, plain_type
 from evolve.view.code import styles
 from evolve.view.render import render
 from evolve.view.shown import Page, Shown, Visit
@@ -237,7 +237,7 @@ async def _form(request: Request) -> dict[str, str] | None:
                 return None
     except ClientDisconnect:
         return {}
-    return dict(parse_qsl(body.decode("ascii", "replace"), keep_blank_values=True))
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
 def _artifact(db: Path) -> Callable[[Request], Response]:
@@ -251,10 +251,10 @@ def _artifact(db: Path) -> Callable[[Request], Response]:
             return PlainTextResponse(
                 f"{kept.name} has {len(kept.data)} bytes; `evolve export` writes it to a file", 413
             )
-        headers = {"Content-Security-Policy": ARTIFACT}
-        if kept.mime in PICTURES:
-            return Response(kept.data, media_type=kept.mime, headers=headers)
-        if kept.mime.startswith("text/") or kept.mime == "application/json":
+        headers, mime = {"Content-Security-Policy": ARTIFACT}, plain_type(kept.mime)
+        if mime in PICTURES:
+            return Response(kept.data, media_type=mime, headers=headers)
+        if mime.startswith("text/") or mime in TEXTS:
             return Response(kept.data, media_type="text/plain; charset=utf-8", headers=headers)
         headers["Content-Disposition"] = "attachment"
         return Response(kept.data, media_type="application/octet-stream", headers=headers)

@@ -39,9 +39,14 @@ class Kept:
     cells: tuple[tuple[str, ...], ...] = ()
 
 
+def plain_type(mime: str) -> str:
+    """Return a type without its parameters."""
+    return mime.partition(";")[0].strip().lower()
+
+
 def kind(name: str, mime: str) -> str:
     """Return how an artifact is shown: as a ``picture``, a ``text``, an ``array``, or not at all (an empty string)."""
-    plain = mime.partition(";")[0].strip().lower()
+    plain = plain_type(mime)
     if plain in PICTURES:
         return "picture"
     if plain.startswith("text/") or plain in TEXTS:
@@ -51,7 +56,7 @@ def kind(name: str, mime: str) -> str:
 
 def kept(artifact: Artifact) -> Kept:
     """Return an artifact as it can be looked at."""
-    size, mime = len(artifact.data), artifact.mime.partition(";")[0].strip().lower()
+    size, mime = len(artifact.data), plain_type(artifact.mime)
     plain, how = Kept(artifact.name, mime, size), kind(artifact.name, artifact.mime)
     if how == "picture" and size <= LARGEST:
         return Kept(artifact.name, mime, size, picture=f"data:{mime};base64,{b64encode(artifact.data).decode()}")

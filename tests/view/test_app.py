@@ -97,6 +97,32 @@ def test_what_the_listing_filters_sorts_and_finds(visitor: TestClient) -> None:
     assert visitor.get("/runs/night/programs?page=x").status_code == 404
 
 
+@pytest.mark.parametrize(("direction", "first"), [("maximize", "descending"), ("minimize", "ascending")])
+@pytest.mark.parametrize("sort", ["score", "number", "generation", "island", "arm", "status"])
+def test_a_column_that_is_sorted_by_turns_around(tmp_path: Path, sort: str, direction: Any, first: str) -> None:
+    with Archive(tmp_path / "evolve.db") as archive:
+        fill(archive, "night", direction)
+    with client(tmp_path / "evolve.db") as visitor:
+        seen = []
+        address = f"?sort={sort}"
+        for _ in range(3):
+            page = visitor.get(f"/runs/night/programs{address}").text
+            found = re.search(r'aria-sort="(\w+)"><a href="([^"]+)"', page)
+            assert found is not None
+            seen.append(found[1])
+            address = found[2].replace("&amp;", "&")
+        ids = [re.findall(r'class="id" href="[^"]+/(\w+)"', visitor.get(f"/runs/night/programs?sort={sort}&order={order}").text)
+               for order in ("up", "down")]  # fmt: skip
+        assert ids[0] != ids[1] or sort == "island"  # of which there is one
+    assert seen[0] == seen[2] != seen[1]
+    assert sort != "score" or seen[0] == first
+
+
+def test_behind_the_last_page_the_last_one_is_named(visitor: TestClient) -> None:
+    assert '<a rel="prev" href="?page=1">' in visitor.get("/runs/night/programs?page=99999").text
+    assert visitor.get("/runs/night/programs?format=json&island=-3").json()["programs"] == []
+
+
 def test_prompts_and_replies_are_searched_where_that_is_asked_for(db: Path, visitor: TestClient) -> None:
     with Archive(db) as archive:
         converse(archive, "night")
@@ -308,6 +334,7 @@ class TestHostile:
                 Artifact(HOSTILE, "image/svg+xml", picture),
                 Artifact("page.html", "text/html", b"<script>alert(1)</script>"),
                 Artifact("x", "application/x-sh", b"id"),
+                Artifact("y", "Image/PNG; q=1", b"\x89PNG"),
             )
             seen = Evaluation("ok", 2.0, {HOSTILE: 1.0}, HOSTILE, kept, HOSTILE, HOSTILE, HOSTILE)
             tell(archive, "night", judge(attempt, seen))
@@ -329,7 +356,8 @@ class TestHostile:
             assert page.count("<script") == 2, address
 
     def test_artifacts_are_drawn_or_saved_and_never_run(self, visitor: TestClient, db: Path) -> None:
-        picture, text, other = (visitor.get(f"/runs/night/artifacts/{id}") for id in (1, 2, 3))
+        picture, text, other, drawn = (visitor.get(f"/runs/night/artifacts/{id}") for id in (1, 2, 3, 4))
+        assert drawn.headers["content-type"] == "image/png"  # as the page says that it is
         assert picture.headers["content-type"] == "image/svg+xml"
         assert text.headers["content-type"] == "text/plain; charset=utf-8"
         assert other.headers["content-type"] == "application/octet-stream"

@@ -305,3 +305,11 @@ def test_a_bar_or_a_backtick_breaks_no_table(tmp_path: Path) -> None:
     (row,) = [line for line in text.splitlines() if " or " in line]
     assert len(re.findall(r"(?<!\\)\|", row)) == 7
     assert "`a \\| b` or \\| or `c`" in row
+
+
+def test_backticks_that_pair_otherwise_let_no_markup_through(tmp_path: Path) -> None:
+    night = Night(tmp_path)
+    night.child(night.seed(), 2.0, note="` a`` <img src=x> ![](http://x/y) ``` c")
+    text = Report.of(night.archive, night.run).markdown()
+    assert r"\<img src=x\> \!\[" in text
+    assert "<" not in text.replace(r"\<", "")

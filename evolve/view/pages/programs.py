@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from evolve.archive.browsing import SORTS, Listed, Wanted
+from evolve.archive.browsing import SORTS, Listed, Sort, Wanted
 from evolve.archive.export import summary
 from evolve.errors import ArchiveError
 from evolve.view.shown import Shown, Visit
@@ -18,7 +18,7 @@ def programs(visit: Visit) -> Shown:
     archive, query = visit.archive, visit.query
     info = archive.run(visit.path["run"])
     place = visit.whole("page", 1, least=1)
-    wanted = _wanted(visit, place)
+    wanted = _wanted(visit, place, info.direction)
     note = ""
     try:
         rows, total = archive.programs(info.name, wanted)
@@ -45,18 +45,19 @@ def programs(visit: Visit) -> Shown:
     return Shown("programs.html.j2", values, data)
 
 
-def _wanted(visit: Visit, place: int) -> Wanted:
-    """Return what the query asks for."""
+def _wanted(visit: Visit, place: int, direction: str) -> Wanted:
+    """Return what the query asks for: the best first, or the latest, or what comes first in the alphabet."""
     query = visit.query
-    sort = query.get("sort", "score")
+    sort: Sort = next((one for one in SORTS if one == query.get("sort")), "score")
+    down = direction == "maximize" if sort == "score" else sort == "number"
     return Wanted(
         status=query.get("status", ""),
         arm=query.get("arm", ""),
-        island=visit.whole("island", 0) if query.get("island") else None,
+        island=visit.whole("island", 0, least=-1) if query.get("island") else None,
         text=query.get("q", ""),
         said=query.get("said") == "1",
-        sort=sort if sort in SORTS else "score",
-        descending={"down": True, "up": False}.get(query.get("order", "")),
+        sort=sort,
+        descending={"down": True, "up": False}.get(query.get("order", ""), down),
         limit=ROWS,
         offset=(place - 1) * ROWS,
     )
@@ -66,8 +67,7 @@ def _sorts(kept: dict[str, str], wanted: Wanted) -> dict[str, str]:
     """Return for each column the address that sorts by it, the other way round if that is the order now."""
     found: dict[str, str] = {}
     for sort in SORTS:
-        down = not wanted.descending if sort == wanted.sort and wanted.descending is not None else sort == "number"
-        order = {"order": "down" if down else "up"} if sort == wanted.sort else {}
+        order = {"order": "up" if wanted.descending else "down"} if sort == wanted.sort else {}
         found[sort] = "?" + urlencode({**{k: v for k, v in kept.items() if k != "order"}, "sort": sort, **order})
     return found
 
