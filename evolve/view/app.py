@@ -45,7 +45,7 @@ SECURE = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-ARTIFACT = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+ARTIFACT = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
 """The policy of what judges kept: a picture may be drawn, and nothing of it may run, load or send."""
 LARGEST = 16 << 20
 """Bytes of an artifact that is served."""
@@ -109,8 +109,8 @@ def build(db: Path, hosts: tuple[str, ...], door: Door) -> Starlette:
     return Starlette(
         routes=[*routes, static],
         middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
             Middleware(Secure),
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
         ],
         exception_handlers={ArchiveError: _not_there, 404: _nowhere},
     )
@@ -278,4 +278,6 @@ def _not_there(request: Request, error: Exception) -> Response:
 
 
 def _nowhere(request: Request, error: Exception) -> Response:
+    if request.url.path.startswith("//"):  # which in a link of the page would be another host
+        return PlainTextResponse("there is no such page", 404)
     return _html(request, pages.problem(f"there is no page at {request.url.path}"), status=404)

@@ -182,7 +182,14 @@ def test_what_is_not_there_is_said(visitor: TestClient) -> None:
 class TestStrangers:
     def test_other_hosts_are_refused(self, db: Path) -> None:
         with client(db, base="http://evil.example") as stranger:
-            assert stranger.get("/").status_code == 400
+            refused = stranger.get("/")
+            assert refused.status_code == 400
+            assert refused.headers["x-content-type-options"] == "nosniff"
+
+    def test_a_page_that_is_not_there_links_to_no_other_host(self, visitor: TestClient) -> None:
+        answer = visitor.get("http://127.0.0.1:8137//evil.example/x")
+        assert answer.status_code == 404
+        assert "evil.example" not in answer.text
 
     def test_paths_do_not_lead_out(self, visitor: TestClient) -> None:
         for path in (
@@ -363,7 +370,7 @@ class TestHostile:
         assert other.headers["content-type"] == "application/octet-stream"
         assert other.headers["content-disposition"] == "attachment"
         for answer in (picture, text, other):
-            assert "sandbox" in answer.headers["content-security-policy"]
+            assert "frame-ancestors 'none'; sandbox" in answer.headers["content-security-policy"]
             assert "script-src" not in answer.headers["content-security-policy"]
 
     def test_json_is_json(self, visitor: TestClient, db: Path) -> None:
