@@ -64,6 +64,7 @@ STATUSES: Mapping[str, set[str]] = {
     "forge_result_files": FAILS,
     "forge_sys_exit": FAILS,
     "fork_bomb": MANY | HANGS,
+    "keeper_signals": {"ok"} | HANGS,  # it floods whom it is forked from, and itself waits for that
     "legacy_files": MANY | HANGS,
     "legacy_memory": MANY | HANGS,
     "lying_class": FAILS | REFUSED,

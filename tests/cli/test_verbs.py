@@ -63,7 +63,7 @@ def test_new_makes_a_task_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert set(seen) >= {"status", "score", "metrics", "seconds", "isolation", "integrity", "feedback"}
     code, output = evolve("run", "mine", "--evaluations", "40", "--seed", "1", "--executor", "inline")
     assert code == 0
-    assert "evolve best" in output
+    assert "evolve report" in output
     code, output = evolve("new", "mine")
     assert code == 2
     assert "is not empty" in output
