@@ -88,6 +88,7 @@ def main() -> None:
     found: dict[int, dict[str, Taken]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for size in sizes:
+            (arguments.keep or Path(folder)).mkdir(parents=True, exist_ok=True)
             db = (arguments.keep or Path(folder)) / f"view-{size}.db"
             if not db.exists():
                 archive_of(db, programs=size, name=RUN)
