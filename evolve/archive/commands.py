@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evolve.archive.database import Database
-from evolve.archive.rows import clean
+from evolve.archive.rows import RunInfo, RunState, clean
 from evolve.errors import ArchiveError
 
 CommandKind = Literal["pause", "continue", "stop", "hint", "withdraw"]
@@ -104,6 +104,10 @@ class Commands(Database):
             (run,),
         )
         return row is not None and row[0] == "pause"
+
+    def state(self, run: RunInfo) -> RunState | Literal["paused"]:
+        """Return the state of a run as people see it: one that is running may be paused."""
+        return "paused" if run.state == "running" and self.paused(run.name) else run.state
 
     def taken(self, command: Command, told: int, outcome: str) -> None:
         """Say that a run's driver acted on a command: after how many told attempts, and what became of it."""

@@ -54,7 +54,7 @@ def runs(db: Path, as_json: bool) -> None:
     """List all runs, the newest first."""
     with opened(db) as archive:
         found = archive.runs()
-        paused = {info.name for info in found if info.state == "running" and archive.paused(info.name)}
+        states = {info.name: archive.state(info) for info in found}
     if as_json:
         emit_json([asdict(info) for info in found])
         return
@@ -63,7 +63,7 @@ def runs(db: Path, as_json: bool) -> None:
         [
             (
                 i.name,
-                "paused" if i.name in paused else i.state,
+                states[i.name],
                 i.evaluations,
                 i.best,
                 i.direction,

@@ -30,7 +30,7 @@ def run(visit: Visit) -> Shown:
     against = next((name for name in SPENT if name == wanted), SPENT[0])
     moments, arms = archive.progress(info.name), archive.arms_over_time(info.name)
     ended, spend = archive.ended(info.name), archive.spend(info.name)
-    state = "paused" if info.state == "running" and archive.paused(info.name) else info.state
+    state = archive.state(info)
     values = {
         "run": info,
         "state": state,

@@ -11,8 +11,6 @@ def runs(visit: Visit) -> Shown:
     """Show every run, the newest first."""
     archive = visit.archive
     found = archive.runs()
-    states = {
-        info.name: "paused" if info.state == "running" and archive.paused(info.name) else info.state for info in found
-    }
+    states = {info.name: archive.state(info) for info in found}
     data = [{**asdict(info), "state": states[info.name]} for info in found]
     return Shown("runs.html.j2", {"runs": found, "states": states, "db": archive.path.name}, data)
