@@ -50,9 +50,7 @@ def run(visit: Visit) -> Shown:
         "spend": spend,
         "ended": ended[:12],
         "more_ended": max(0, len(ended) - 12),
-        "statuses": archive.statuses(info.name),
         "screening": archive.screening(info.name),
-        "hints": archive.hints(info.name),
         "slots": info.config.get("slots"),
     }
     data = {
