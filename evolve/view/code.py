@@ -15,9 +15,10 @@ from typing import Literal
 
 from markupsafe import Markup
 
+from evolve.records import Sources
 from evolve.view.text import Span, coloured, render, split, visible
 
-__all__ = ["Row", "lines", "side_by_side", "styles", "visible"]
+__all__ = ["Row", "changes", "lines", "side_by_side", "styles", "visible"]
 
 MOST_COMPARED = 6_000
 """Changed lines of both texts that are compared one by one."""
@@ -118,6 +119,12 @@ def side_by_side(old: str, new: str, path: str = "", context: int = 3) -> list[R
             new_line = NOTHING if j is None else render(right[j], come, "ins")
             rows.append(Row(kind, _number(i), old_line, _number(j), new_line))
     return [*rows, Row("skipped", skipped=skipped)] if skipped else rows
+
+
+def changes(old: Sources, new: Sources) -> dict[str, list[Row]]:
+    """Return two programs side by side: the rows of each file that differs, a file that one of them lacks being empty there."""
+    pairs = {path: (old.get(path, ""), new.get(path, "")) for path in sorted({*old, *new})}
+    return {path: side_by_side(before, after, path) for path, (before, after) in pairs.items() if before != after}
 
 
 def _number(at: int | None) -> int | None:

@@ -89,7 +89,7 @@ class Report:
                 "commands": self.commands,
                 "chart": Markup(named(score_chart(facts.run, self.moments))) if told else "",
                 "stretches": _stretches(best.line) if best is not None else [],
-                "changes": _changes,
+                "changes": code.changes,
                 "files": {}
                 if best is None
                 else {path: code.lines(text, path) for path, text in best.program.sources.items()},
@@ -149,13 +149,6 @@ def _stretches(line: Sequence[Step]) -> list[tuple[bool, list[Step]]]:
         else:
             found.append((step.gained, [step]))
     return found
-
-
-def _changes(step: Step) -> dict[str, list[code.Row]]:
-    """Return what a step changed in each file."""
-    old, new = step.parent.sources, step.program.sources
-    paths = [path for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
-    return {path: code.side_by_side(old.get(path, ""), new.get(path, ""), path) for path in paths}
 
 
 def _file(name: str) -> str:

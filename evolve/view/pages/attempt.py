@@ -16,12 +16,7 @@ def attempt(visit: Visit) -> Shown:
     found = archive.attempt(run.name, int(visit.path["number"]))
     talk = archive.conversation(run.name, found.proposal.number)
     parent, draft = found.proposal.parent, found.draft
-    changes = {}
-    if draft is not None:
-        for path in sorted(set(parent.sources) | set(draft.sources)):
-            before, after = parent.sources.get(path, ""), draft.sources.get(path, "")
-            if before != after:
-                changes[path] = code.side_by_side(before, after, path)
+    changes = {} if draft is None else code.changes(parent.sources, draft.sources)
     values = {"run": run, "attempt": found, "changes": changes, "talk": talk}
     data = {
         "number": found.proposal.number,

@@ -44,7 +44,7 @@ def program(visit: Visit) -> Shown:
         "kept": _kept(archive, run, found.digest),
         "certain": interval([one.score for one in judged[-1].evaluation.repeats]) if judged else None,
         "files": {path: code.lines(text, path) for path, text in found.sources.items()},
-        "changes": _changes(attempt.proposal.parent, found) if attempt is not None else {},
+        "changes": code.changes(attempt.proposal.parent.sources, found.sources) if attempt is not None else {},
         "others": [
             other for other in (attempt.proposal.inspirations if attempt else ()) if other.digest != found.parent
         ],
@@ -68,7 +68,7 @@ def difference(visit: Visit) -> Shown:
     archive = visit.archive
     run, new = _found(archive, visit.path["run"], visit.path["id"])
     _, old = _found(archive, run, visit.path["other"])
-    values = {"run": archive.run(run), "old": old, "new": new, "changes": _changes(old, new)}
+    values = {"run": archive.run(run), "old": old, "new": new, "changes": code.changes(old.sources, new.sources)}
     data = {
         "old": {**summary(run, old), "files": dict(old.sources)},
         "new": {**summary(run, new), "files": dict(new.sources)},
@@ -96,15 +96,6 @@ def _found(archive: Archive, run: str, id: str) -> tuple[str, Program]:
     if not best:
         raise ArchiveError(f"run {name!r} has no program with a score yet")
     return name, archive.program(name, best[0].digest)
-
-
-def _changes(old: Program, new: Program) -> dict[str, list[code.Row]]:
-    """Return the rows of the difference of each file that differs."""
-    paths = sorted(set(old.sources) | set(new.sources))
-    changed = {path: (old.sources.get(path, ""), new.sources.get(path, "")) for path in paths}
-    return {
-        path: code.side_by_side(before, after, path) for path, (before, after) in changed.items() if before != after
-    }
 
 
 @dataclass(frozen=True, slots=True)
