@@ -34,7 +34,7 @@ NUMBER = re.compile(r"[-+]?\d[\d.,_]*(?:e[-+]?\d+)?")
 class Wanted:
     """Which programs of a run to list. Empty texts and None want all; ``text`` is words that code, note, feedback or error must
     have, as `Archive.search` takes them; with ``said`` also those whose prompts and replies have every
-    word, which reads them all. ``descending`` None is the better first, or else the larger.
+    word, which reads them all. ``descending`` None is what `falls` says.
     """
 
     status: str = ""
@@ -155,8 +155,7 @@ class Browsing(Database):
         where, values = _conditions(run, wanted)
         (total,) = self._one(f"SELECT count(*) FROM programs AS p WHERE {where}", values)
         (direction,) = self._one("SELECT direction FROM runs WHERE name = ?", (run,)) or ("maximize",)
-        better_first = direction == "maximize" if wanted.sort == "score" else wanted.sort == "number"
-        descending = better_first if wanted.descending is None else wanted.descending
+        descending = falls(wanted.sort, direction) if wanted.descending is None else wanted.descending
         order = PLACED[wanted.sort].format(order="DESC" if descending else "ASC")
         rows = self._all(
             f"SELECT {PROGRAM}, q.score, a.note, p.created FROM programs AS p "
@@ -175,13 +174,13 @@ class Browsing(Database):
     def islands(self, run: str) -> list[tuple[int, int, float | None, str | None]]:
         """Return of each island its number, how many programs it has, the best score and the id of its program."""
         sql = """
-        SELECT p.island, count(*), CASE r.direction WHEN 'minimize' THEN min(p.score) ELSE max(p.score) END AS best, p.digest
+        SELECT p.island, count(*), CASE r.direction WHEN 'minimize' THEN min(p.score) ELSE max(p.score) END AS best
         FROM programs AS p JOIN runs AS r ON r.name = p.run WHERE p.run = ? GROUP BY p.island ORDER BY p.island
         """
         rows = self._all(sql, (run,))
         return [
             (island, count, best, None if best is None else self._first(run, island, best))
-            for island, count, best, _ in rows
+            for island, count, best in rows
         ]
 
     def tree(self, run: str) -> list[Node]:
@@ -309,6 +308,11 @@ class Browsing(Database):
             (run, island, score),
         )
         return str(row[0])
+
+
+def falls(sort: Sort, direction: str) -> bool:
+    """Return whether a listing descends where nobody says: the best first, or the latest, or what comes first in the alphabet."""
+    return direction == "maximize" if sort == "score" else sort == "number"
 
 
 def _conditions(run: str, wanted: Wanted) -> tuple[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from evolve.archive.browsing import SORTS, Listed, Sort, Wanted
+from evolve.archive.browsing import SORTS, Listed, Sort, Wanted, falls
 from evolve.archive.export import summary
 from evolve.errors import ArchiveError
 from evolve.view.shown import Shown, Visit
@@ -46,10 +46,10 @@ def programs(visit: Visit) -> Shown:
 
 
 def _wanted(visit: Visit, place: int, direction: str) -> Wanted:
-    """Return what the query asks for: the best first, or the latest, or what comes first in the alphabet."""
+    """Return what the query asks for."""
     query = visit.query
     sort: Sort = next((one for one in SORTS if one == query.get("sort")), "score")
-    down = direction == "maximize" if sort == "score" else sort == "number"
+    down = falls(sort, direction)
     return Wanted(
         status=query.get("status", ""),
         arm=query.get("arm", ""),
