@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from difflib import unified_diff
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -44,6 +45,16 @@ OWN = {
     "artifacts": "evaluation IN (SELECT id FROM whole.evaluations WHERE run = :run)",
 }
 """Which rows of a table are a run's, where ``run = :run`` does not say it."""
+
+
+def unified(old: Program, new: Program) -> dict[str, list[str]]:
+    """Return the lines of a unified diff of each file that differs; a file that one side lacks is empty there."""
+    found = {}
+    for path in sorted({*old.sources, *new.sources}):
+        before, after = (program.sources.get(path, "").splitlines() for program in (old, new))
+        lines = unified_diff(before, after, f"{old.id}/{path}", f"{new.id}/{path}", lineterm="")
+        found[path] = list(lines)
+    return {path: lines for path, lines in found.items() if lines}
 
 
 def summary(run: str, program: Program) -> dict[str, Any]:

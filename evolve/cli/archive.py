@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -175,6 +174,8 @@ def show(id: str | None, attempt: int | None, code_only: bool, prompt: bool, rep
 @json_option
 def diff(id: str, other: str | None, run: str | None, db: Path, as_json: bool) -> None:
     """Show how program ID differs from its parent, or how OTHER differs from ID."""
+    from evolve.archive.export import unified
+
     with opened(db) as archive:
         name, first = archive.find(id, run)
         if other is not None:
@@ -185,7 +186,7 @@ def diff(id: str, other: str | None, run: str | None, db: Path, as_json: bool) -
             raise ArchiveError(
                 f"{first.id} is a program that run {name!r} started from, so it has no parent; give two ids"
             )
-    changed = {path: lines for path in sorted({*old.sources, *new.sources}) if (lines := _unified(old, new, path))}
+    changed = unified(old, new)
     if as_json:
         files = {path: "\n".join(lines) for path, lines in changed.items()}
         emit_json({"from": old.id, "to": new.id, "scores": [old.score, new.score], "files": files})
@@ -332,16 +333,6 @@ def _chosen(archive: Archive, id: str | None, run: str | None) -> tuple[str, Pro
     if not programs:
         raise ArchiveError(f"run {name!r} has no program with a score yet; `evolve failures` says why attempts ended")
     return name, programs[0]
-
-
-def _unified(old: Program, new: Program, path: str) -> list[str]:
-    """Return the lines of a unified diff of one file; a file that one side lacks is empty there."""
-    before, after = old.sources.get(path, ""), new.sources.get(path, "")
-    return list(
-        difflib.unified_diff(
-            before.splitlines(), after.splitlines(), f"{old.id}/{path}", f"{new.id}/{path}", lineterm=""
-        )
-    )
 
 
 def _parent(program: Program) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import asdict
 from typing import Any
 
-from evolve.archive.export import summary
-from evolve.records import Program
+from evolve.archive.export import summary, unified
 from evolve.view.facts import Best, Facts
 
 
@@ -57,7 +55,7 @@ def _plain_best(run: str, best: Best) -> dict[str, Any]:
                 "note": step.note,
                 "gain": step.gain,
                 "paired": None if step.paired is None else asdict(step.paired),
-                "diff": _difference(step.parent, step.program),
+                "diff": "\n".join(line for lines in unified(step.parent, step.program).values() for line in lines),
             }
             for step in best.line
         ],
@@ -74,14 +72,3 @@ def _plain_best(run: str, best: Best) -> dict[str, Any]:
         "waiting": [one.id for one in best.waiting],
         "artifacts": [{"name": one.name, "mime": one.mime, "bytes": len(one.data)} for one in best.artifacts],
     }
-
-
-def _difference(old: Program, new: Program) -> str:
-    """Return how two programs differ, as a unified diff."""
-    paths = sorted({*old.sources, *new.sources})
-    files = [(path, old.sources.get(path, "").splitlines(), new.sources.get(path, "").splitlines()) for path in paths]
-    return "\n".join(
-        line
-        for path, a, b in files
-        for line in difflib.unified_diff(a, b, f"{old.id}/{path}", f"{new.id}/{path}", lineterm="")
-    )
