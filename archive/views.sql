@@ -109,8 +109,8 @@ SELECT
 FROM reviews
 GROUP BY run;
 
--- What each arm achieved with each operator: of its attempts, how many were told, ended early, led to a scored program, and
--- to one better than its parent.
+-- What each arm achieved with each operator: of its attempts, how many were told, ended early, led to a new program with a
+-- score, and to one better than its parent.
 CREATE VIEW arm_stats AS
 SELECT
     a.run,
@@ -132,7 +132,7 @@ SELECT
     CASE r.direction WHEN 'minimize' THEN min(c.score) ELSE max(c.score) END AS best
 FROM attempts AS a
 JOIN runs AS r ON r.name = a.run
-LEFT JOIN programs AS c ON c.run = a.run AND c.digest = a.program
+LEFT JOIN programs AS c ON c.run = a.run AND c.number = a.number
 LEFT JOIN programs AS p ON p.run = a.run AND p.digest = a.parent
 GROUP BY a.run, a.arm, a.operator;
 

@@ -177,7 +177,8 @@ def _beginning(session: Session) -> Beginning:
     loop, info = session.loop, session.info
     born = f"{info.name} {info.created!r} {info.seed} {info.task_digest}"  # not where the archive is: files move
     pulls: Counter[str] = Counter()
-    for row in session.archive.arm_table(info.name):
+    achieved, _ = session.archive.achieved(info.name)
+    for row in achieved:
         pulls[row.arm] += row.told
     return Beginning(
         run=info.name,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evolve import __version__
+from evolve.archive.achievements import Achievements
 from evolve.archive.background import Backgrounds
 from evolve.archive.browsing import Browsing
 from evolve.archive.commands import Commands
@@ -49,7 +50,7 @@ Settings = Mapping[str, Mapping[str, Any]]
 """Arms by name, each with what it was set to: plain JSON values without secrets."""
 
 
-class Archive(Display, Browsing, Evidence, Backgrounds, Replies, Commands):
+class Archive(Display, Browsing, Achievements, Evidence, Backgrounds, Replies, Commands):
     """One archive file, open for reading and writing.
 
     Every method that writes is one transaction and may be repeated with the same key without harm; `transaction` groups

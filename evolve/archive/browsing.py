@@ -72,18 +72,6 @@ class Node(NamedTuple):  # and no dataclass: a hundred thousand are made for one
 
 
 @dataclass(frozen=True, slots=True)
-class ArmPoint:
-    """What one arm had done when so many of a run's attempts had been told. ``gain`` is the sum of its rewards."""
-
-    arm: str
-    told: int
-    pulls: int
-    wins: int
-    gain: float
-    evaluations: float
-
-
-@dataclass(frozen=True, slots=True)
 class Ended:
     """How many attempts or evaluations ended early or failed in one way: ``how`` is the stage or the status, ``reason`` that of
     the latest, which is attempt ``latest``; ``arms`` are whose they were.
@@ -106,23 +94,6 @@ class Kept:
     size: int
     attempt: int
     point: int
-
-
-@dataclass(frozen=True, slots=True)
-class ArmRow:
-    """What one arm achieved with one operator: of its attempts, how many were told, stopped early, led to a scored program,
-    improved their parent; the mean reward, and the best score.
-    """
-
-    arm: str
-    operator: str
-    attempts: int
-    told: int
-    stopped: int
-    scored: int
-    improved: int
-    mean_gain: float | None
-    best: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,39 +164,6 @@ class Browsing(Database):
         return [
             Node(number, number_of.get(parent), digest[:ID_LENGTH], *rest) for number, digest, parent, *rest in rows
         ]
-
-    def arms_over_time(self, run: str, points: int = 60) -> list[ArmPoint]:
-        """Return what each arm had done at up to ``points`` moments of a run, and at its end: pulls, wins (children better than
-        their parent), rewards, and evaluations.
-        """
-        (told,) = self._one("SELECT coalesce(max(told_order), 0) FROM attempts WHERE run = ?", (run,))
-        step = max(1, -(-told // points))
-        sql = """
-        SELECT
-            a.arm, (a.told_order + :step - 1) / :step AS slice, count(*), coalesce(sum(a.gain > 0), 0), total(a.gain),
-            total(e.many)
-        FROM attempts AS a LEFT JOIN (
-            SELECT attempt, count(*) AS many FROM evaluations
-            WHERE run = :run AND purpose IN ('child', 'tune') AND cached = 0 GROUP BY attempt
-        ) AS e ON e.attempt = a.number
-        WHERE a.run = :run AND a.told_order IS NOT NULL GROUP BY a.arm, slice ORDER BY a.arm, slice
-        """
-        sums: dict[str, tuple[int, int, float, float]] = {}
-        found: list[ArmPoint] = []
-        for arm, slice_, pulls, wins, gain, cost in self._all(sql, {"run": run, "step": step}):
-            before = sums.get(arm, (0, 0, 0.0, 0.0))
-            now = (before[0] + pulls, before[1] + wins, before[2] + gain, before[3] + cost)
-            sums[arm] = now
-            found.append(ArmPoint(arm, min(slice_ * step, told), *now))
-        return found
-
-    def arm_table(self, run: str) -> list[ArmRow]:
-        """Return what each arm achieved with each operator, the most asked first."""
-        sql = """
-        SELECT arm, operator, attempts, told, stopped, scored, improved, mean_gain, best FROM arm_stats WHERE run = ?
-        ORDER BY attempts DESC, arm, operator
-        """
-        return [ArmRow(*row) for row in self._all(sql, (run,))]
 
     def reviews(self, run: str, digest: str) -> list[Review]:
         """Return what the judge saw when it judged a program again, the oldest first."""

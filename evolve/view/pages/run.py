@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from evolve.archive import RunInfo
-from evolve.archive.browsing import ArmPoint
+from evolve.archive.achievements import ArmPoint
 from evolve.archive.rows import ID_LENGTH
 from evolve.view.plots import Series, chart
 from evolve.view.scores import SPENT, score_chart
@@ -28,7 +28,8 @@ def run(visit: Visit) -> Shown:
     info = archive.run(visit.path["run"])
     wanted = visit.query.get("against", "")
     against = next((name for name in SPENT if name == wanted), SPENT[0])
-    moments, arms = archive.progress(info.name), archive.arms_over_time(info.name)
+    moments = archive.progress(info.name)
+    achieved, arms = archive.achieved(info.name)
     ended, spend = archive.ended(info.name), archive.spend(info.name)
     state = archive.state(info)
     values = {
@@ -45,7 +46,7 @@ def run(visit: Visit) -> Shown:
             info, moments, against, link=lambda digest: f"/runs/{info.name}/programs/{digest[:ID_LENGTH]}"
         ),
         "plots": [_arms(arms, what) for what in MEASURES],
-        "arms": archive.arm_table(info.name),
+        "arms": achieved,
         "states": archive.arm_states(info.name),
         "spend": spend,
         "ended": ended[:12],
