@@ -23,8 +23,8 @@ from evolve.session import created, database, options, reopened, slots_of
 from evolve.track import observed
 
 if TYPE_CHECKING:
+    from evolve.view.drawing.scores import Against
     from evolve.view.notebook import Plot
-    from evolve.view.scores import Against
 
 PLACES = ("config", "seed", "name", "start_from", "models")
 """The arguments of `run` that are no settings."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from evolve.archive.frames import Frames
 
 if TYPE_CHECKING:
+    from evolve.view.drawing.scores import Against
     from evolve.view.notebook import Plot
-    from evolve.view.scores import Against
 
 
 class Display(Frames):

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from evolve.records import Artifact
 from evolve.view import code
-from evolve.view.plots import Series, chart
+from evolve.view.drawing.plots import Series, chart
 
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 TEXTS = ("application/json", "application/toml", "application/x-yaml")

@@ -17,8 +17,8 @@ from evolve.archive.progress import Progress
 from evolve.archive.rows import ID_LENGTH, RunInfo
 from evolve.errors import ArchiveError
 from evolve.records import Program
-from evolve.view.scores import Against, best_chart, score_chart
-from evolve.view.svg import on_paper
+from evolve.view.drawing.scores import Against, best_chart, score_chart
+from evolve.view.drawing.svg import on_paper
 from evolve.view.text import visible
 
 MOST_RUNS = 30

@@ -15,7 +15,7 @@ from evolve.archive import Archive
 from evolve.archive.progress import Moment
 from evolve.errors import ArchiveError
 from evolve.records import Evaluation, Program
-from evolve.view.scores import most
+from evolve.view.drawing.scores import most
 from tests import archives
 
 HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
@@ -175,7 +175,7 @@ def test_mistakes_are_named(archive: Archive, tmp_path: Path) -> None:
 
 
 def test_what_is_unknown_is_not_drawn(archive: Archive) -> None:
-    from evolve.view.scores import score_chart
+    from evolve.view.drawing.scores import score_chart
 
     info = archive.run()
     moments: list[Moment] = [replace(moment, dollars=None) for moment in archive.progress()]

@@ -19,11 +19,11 @@ from evolve.cli import main
 from evolve.config import resolve, settings
 from evolve.records import Metric, Reply, Task
 from evolve.task import load
-from evolve.view.doubts import OF_BEST, OF_RUN, doubts
-from evolve.view.facts import gather, interval
-from evolve.view.reproduce import commands
-from evolve.view.standing import ceilings, headline, standings
-from evolve.view.values import plain
+from evolve.view.report.doubts import OF_BEST, OF_RUN, doubts
+from evolve.view.report.facts import gather, interval
+from evolve.view.report.reproduce import commands
+from evolve.view.report.standing import ceilings, headline, standings
+from evolve.view.report.values import plain
 from tests.archives import call
 from tests.archives import task as made_up
 from tests.view.nights import Night

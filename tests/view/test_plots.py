@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from evolve.view.axes import Scale, round_step, short, spread, thinned
-from evolve.view.plots import MOST_POINTS, Band, Bar, Mark, Series, bars, chart, on_paper
+from evolve.view.drawing.axes import Scale, round_step, short, spread, thinned
+from evolve.view.drawing.plots import MOST_POINTS, Band, Bar, Mark, Series, bars, chart, on_paper
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<script>alert(1)</script>\"' onload=x \x00\x1b]]>&"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.archive.browsing import Node
-from evolve.view.tree import Branch, Place, beneath, drawing, grown, laid_out, line_to, ranked, without_best
+from evolve.view.drawing.tree import Branch, Place, beneath, drawing, grown, laid_out, line_to, ranked, without_best
 
 SVG = "{http://www.w3.org/2000/svg}"
 

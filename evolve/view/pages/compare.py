@@ -9,7 +9,7 @@ from typing import Any
 
 from evolve.archive import Moment, RunInfo
 from evolve.errors import ArchiveError
-from evolve.view.scores import SPENT, best_chart
+from evolve.view.drawing.scores import SPENT, best_chart
 from evolve.view.shown import Shown, Visit
 
 MOST = 12

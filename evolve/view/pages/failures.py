@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from evolve.view.plots import Bar, bars
+from evolve.view.drawing.plots import Bar, bars
 from evolve.view.shown import Shown, Visit
 
 ROWS = 200

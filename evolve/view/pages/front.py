@@ -7,11 +7,11 @@ from operator import itemgetter
 from typing import Any
 
 from evolve.archive import RunInfo
-from evolve.view.axes import thinned
+from evolve.view.drawing.axes import thinned
+from evolve.view.drawing.plots import Series, chart
+from evolve.view.drawing.scores import most
 from evolve.view.front import front as pareto
 from evolve.view.front import stairs
-from evolve.view.plots import Series, chart
-from evolve.view.scores import most
 from evolve.view.shown import Shown, Visit
 
 ROWS = 200

@@ -9,11 +9,11 @@ from typing import Any
 
 from evolve.archive import RunInfo
 from evolve.archive.browsing import Node
-from evolve.view.axes import thinned
-from evolve.view.plots import Series, chart
-from evolve.view.scores import most
+from evolve.view.drawing.axes import thinned
+from evolve.view.drawing.plots import Series, chart
+from evolve.view.drawing.scores import most
+from evolve.view.drawing.tree import described
 from evolve.view.shown import Shown, Visit
-from evolve.view.tree import described
 
 CHARTS, DOTS = 16, 400
 """Islands that have a chart of their own, and programs in one."""

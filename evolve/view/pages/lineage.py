@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 from evolve.archive import RunInfo
 from evolve.archive.browsing import Node
 from evolve.errors import ArchiveError
+from evolve.view.drawing.svg import FAINT, colour
+from evolve.view.drawing.tree import Branch, Look, beneath, drawing, grown, laid_out, line_to, ranked, without_best
 from evolve.view.shown import Shown, Visit
-from evolve.view.svg import FAINT, colour
-from evolve.view.tree import Branch, Look, beneath, drawing, grown, laid_out, line_to, ranked, without_best
 
 MOST, ALL = 2_000, 20_000
 """Programs that are drawn unless asked for more, and at the most."""

@@ -10,8 +10,8 @@ from evolve.archive.export import summary
 from evolve.errors import ArchiveError
 from evolve.records import Program
 from evolve.view import artifacts, code
-from evolve.view.facts import interval
-from evolve.view.plots import Series, chart
+from evolve.view.drawing.plots import Series, chart
+from evolve.view.report.facts import interval
 from evolve.view.shown import Shown, Visit
 
 MOST_CHILDREN = 100

@@ -9,8 +9,8 @@ from typing import Any
 from evolve.archive import RunInfo
 from evolve.archive.achievements import ArmPoint
 from evolve.archive.rows import ID_LENGTH
-from evolve.view.plots import Series, chart
-from evolve.view.scores import SPENT, score_chart
+from evolve.view.drawing.plots import Series, chart
+from evolve.view.drawing.scores import SPENT, score_chart
 from evolve.view.shown import Shown, Visit
 
 MEASURES: Mapping[str, Callable[[ArmPoint], float]] = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from evolve.archive import MIXED
 from evolve.champions import SAME
 from evolve.phrases import several
-from evolve.view.facts import Best, Facts
+from evolve.view.report.facts import Best, Facts
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from evolve.phrases import several, span
 from evolve.records import Program
-from evolve.view.doubts import figure
-from evolve.view.facts import Best, Facts, Interval
+from evolve.view.report.doubts import figure
+from evolve.view.report.facts import Best, Facts, Interval
 
 
 @dataclass(frozen=True, slots=True)

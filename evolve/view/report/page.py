@@ -21,20 +21,20 @@ from evolve.archive import Archive, Moment
 from evolve.phrases import several
 from evolve.view import code
 from evolve.view.artifacts import kept
-from evolve.view.doubts import Doubt, doubts, figure
-from evolve.view.facts import Facts, Interval, Step, gather
+from evolve.view.drawing.scores import score_chart
 from evolve.view.render import render
-from evolve.view.reproduce import Command, commands
-from evolve.view.scores import score_chart
-from evolve.view.standing import ceilings, headline, spent, standings
+from evolve.view.report.doubts import Doubt, doubts, figure
+from evolve.view.report.facts import Facts, Interval, Step, gather
+from evolve.view.report.reproduce import Command, commands
+from evolve.view.report.standing import ceilings, headline, spent, standings
+from evolve.view.report.values import plain
 from evolve.view.text import named
-from evolve.view.values import plain
 
 SOME = 3
 """Baselines that the short text tells."""
 MOST_FAILURES = 30
 """Ways of failing that are listed."""
-HERE = Path(__file__).parent
+STATIC = Path(__file__).parents[1] / "static"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def _stretches(line: Sequence[Step]) -> list[tuple[bool, list[Step]]]:
 
 
 def _file(name: str) -> str:
-    return (HERE / "static" / name).read_text("utf-8")
+    return (STATIC / name).read_text("utf-8")
 
 
 def _spoken(text: str) -> Markup:

@@ -13,8 +13,8 @@ from operator import attrgetter
 from markupsafe import Markup
 
 from evolve.archive.browsing import Node
-from evolve.view.axes import short
-from evolve.view.svg import FAINT, HALO, INK, SIZE, colour, cut, legend, line, safe, swatches, text, tooltip
+from evolve.view.drawing.axes import short
+from evolve.view.drawing.svg import FAINT, HALO, INK, SIZE, colour, cut, legend, line, safe, swatches, text, tooltip
 
 ROW, NARROW, WIDE, LEFT, HEAD = 14.0, 34.0, 110.0, 20.0, 52.0
 """Pixels: between rows, between generations at least and at most, and what is left free on the left and on top."""

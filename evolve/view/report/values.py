@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from evolve.archive.export import summary, unified
-from evolve.view.facts import Best, Facts
+from evolve.view.report.facts import Best, Facts
 
 
 def plain(facts: Facts) -> dict[str, Any]:

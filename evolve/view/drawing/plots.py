@@ -17,8 +17,8 @@ from typing import Literal
 
 from markupsafe import Markup
 
-from evolve.view.axes import TINIEST, Scale, counted, drawable, short, spread, thinned
-from evolve.view.svg import (
+from evolve.view.drawing.axes import TINIEST, Scale, counted, drawable, short, spread, thinned
+from evolve.view.drawing.svg import (
     FAINT,
     GRID,
     HALO,

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from evolve.archive.progress import Moment
 from evolve.archive.rows import ID_LENGTH, RunInfo
-from evolve.view.plots import Mark, Series, chart
+from evolve.view.drawing.plots import Mark, Series, chart
 
 Against = Literal["evaluations", "dollars", "tokens", "hours"]
 """What scores are drawn against: what a run had spent."""

@@ -14,7 +14,7 @@ from evolve.config import Config, ModelConfig
 from evolve.phrases import several
 from evolve.records import Program
 from evolve.task import library
-from evolve.view.facts import Facts
+from evolve.view.report.facts import Facts
 
 Keys = tuple[str, ...]
 Leaves = dict[Keys, Any]
