@@ -212,14 +212,16 @@ class Browsing(Database):
         Raises:
             ArchiveError: if the run has none with this id.
         """
-        row = self._one(
-            "SELECT f.name, f.mime, f.data FROM artifacts AS f JOIN evaluations AS e ON e.id = f.evaluation "
-            "WHERE f.id = ? AND e.run = ?",
-            (id, run),
-        )
-        if row is None:
-            raise ArchiveError(f"run {run!r} has no artifact {id}")
-        return Artifact(*row)
+        return Artifact(*self._of_artifact("f.name, f.mime, f.data", run, id))
+
+    def artifact_size(self, run: str, id: int) -> int:
+        """Return how many bytes an artifact has, without reading them.
+
+        Raises:
+            ArchiveError: if the run has none with this id.
+        """
+        (size,) = self._of_artifact("length(f.data)", run, id)
+        return int(size)
 
     def objectives(self, run: str) -> dict[str, str]:
         """Return the direction of each objective of a run, the score's first."""
@@ -239,6 +241,13 @@ class Browsing(Database):
             (id, number, score, load_metrics(text) if ':"' in text else metrics)  # not finite: kept as a string
             for (id, number, score, text), metrics in zip(rows, read, strict=True)
         ]
+
+    def _of_artifact(self, columns: str, run: str, id: int) -> Any:
+        joined = "artifacts AS f JOIN evaluations AS e ON e.id = f.evaluation"
+        row = self._one(f"SELECT {columns} FROM {joined} WHERE f.id = ? AND e.run = ?", (id, run))
+        if row is None:
+            raise ArchiveError(f"run {run!r} has no artifact {id}")
+        return row
 
     def _first(self, run: str, island: int, score: float) -> str:
         row = self._one(

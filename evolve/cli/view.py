@@ -13,6 +13,8 @@ from evolve.cli.archive import database_option
 from evolve.errors import ConfigError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+EVERYWHERE = ("0.0.0.0", "::")
+"""Where one listens to be reached by any name of this machine; no address by which to reach it."""
 
 
 @click.command()
@@ -43,6 +45,7 @@ def view(host: str, port: int, browser: bool, db: Path) -> None:
     door = Door(secrets.token_urlsafe(24), closed=host not in LOOPBACK)
     server = uvicorn.Server(uvicorn.Config(build(db, _names(host), door), log_level="warning", server_header=False))
     with _bound(host, port) as listening:
+        host = socket.gethostname() if host in EVERYWHERE else host
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listening.getsockname()[1]}/?token={door.token}"
         click.echo(f"{address}\nwho has this address may pause, stop and hint; Ctrl-C ends the pages, never a run")
@@ -56,7 +59,7 @@ def _names(host: str) -> tuple[str, ...]:
     """Return the names under which the pages may be asked for. Where they listen everywhere these cannot be known: the
     token, which no page elsewhere has, must do.
     """
-    if host in ("0.0.0.0", "::"):
+    if host in EVERYWHERE:
         return ("*",)
     return (*LOOPBACK, "[::1]", host.lower())  # as a request's is compared
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +113,7 @@ def build(db: Path, hosts: tuple[str, ...], door: Door) -> Starlette:
             Middleware(Secure),
             Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
         ],
-        exception_handlers={ArchiveError: _not_there, 404: _nowhere},
+        exception_handlers={ArchiveError: _refused, 404: _nowhere, Exception: _broken},
     )
 
 
@@ -246,11 +247,10 @@ def _artifact(db: Path) -> Callable[[Request], Response]:
     def respond(request: Request) -> Response:
         with Archive(db, create=False) as archive:
             archive.read_only()
-            kept = archive.artifact(request.path_params["run"], request.path_params["id"])
-        if len(kept.data) > LARGEST:
-            return PlainTextResponse(
-                f"{kept.name} has {len(kept.data)} bytes; `evolve export` writes it to a file", 413
-            )
+            run, id = request.path_params["run"], request.path_params["id"]
+            if (size := archive.artifact_size(run, id)) > LARGEST:
+                return PlainTextResponse(f"it has {size} bytes; `evolve export` writes it to a file", 413)
+            kept = archive.artifact(run, id)
         headers, mime = {"Content-Security-Policy": ARTIFACT}, plain_type(kept.mime)
         if mime in PICTURES:
             return Response(kept.data, media_type=mime, headers=headers)
@@ -271,10 +271,23 @@ def _theme(request: Request) -> Response:
     return answer
 
 
-def _not_there(request: Request, error: Exception) -> Response:
+def _refused(request: Request, error: Exception) -> Response:
+    """Answer for what the archive has not, and for an archive that cannot be read just now: locked, damaged, its disk full."""
+    return _problem(request, str(error), 503 if isinstance(error.__cause__, sqlite3.Error) else 404)
+
+
+def _broken(request: Request, error: Exception) -> Response:
+    """Answer for an error of ours, which goes on to the terminal as a traceback; no middleware sees this answer any more."""
+    said = f"this page failed with {type(error).__name__}; the terminal where `evolve view` runs shows where"
+    answer = _problem(request, said, 500)
+    answer.headers.update(SECURE)
+    return answer
+
+
+def _problem(request: Request, said: str, status: int) -> Response:
     if _wants_json(request):
-        return JSONResponse({"error": str(error)}, 404)
-    return _html(request, pages.problem(str(error)), status=404)
+        return JSONResponse({"error": said}, status)
+    return _html(request, pages.problem(said), status=status)
 
 
 def _nowhere(request: Request, error: Exception) -> Response:

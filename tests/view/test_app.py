@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 
 from evolve.archive import Archive
 from evolve.records import Artifact, Evaluation
-from evolve.view.app import Door, build
+from evolve.view.app import LARGEST, Door, build
 from evolve.view.pages import PAGES
 from tests.archives import begin, converse, drafted, fill, judge, seed, tell
 
@@ -177,6 +177,45 @@ def test_what_is_not_there_is_said(visitor: TestClient) -> None:
         assert answer.status_code == 404
         assert words in answer.text
     assert visitor.get("/runs/nobody?format=json").json()["error"].endswith("(`evolve runs` lists all)")
+
+
+def test_an_archive_that_cannot_be_read_is_no_missing_page(visitor: TestClient, db: Path) -> None:
+    for leftover in db.parent.glob(f"{db.name}-*"):
+        leftover.unlink()
+    db.write_bytes(b"this was an archive " * 500)
+    answer = visitor.get("/runs/night?format=json")
+    assert answer.status_code == 503
+    assert str(db) in answer.json()["error"]
+
+
+def test_an_error_of_ours_has_a_page_with_the_same_policy(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(archive: Archive) -> None:
+        raise ZeroDivisionError("in a page")
+
+    monkeypatch.setattr(Archive, "read_only", fail)
+    with TestClient(
+        build(db, ("127.0.0.1",), Door(TOKEN, closed=False)),
+        base_url="http://127.0.0.1:8137",
+        raise_server_exceptions=False,
+    ) as client:
+        answer = client.get("/runs/night")
+    assert answer.status_code == 500
+    assert "this page failed with ZeroDivisionError" in answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_an_artifact_that_is_too_large_is_not_even_read(db: Path, visitor: TestClient) -> None:
+    with Archive(db) as archive:
+        begin(archive, "large")
+        attempt = drafted(1, seed(), "x = 9\n")
+        judge(attempt, Evaluation("ok", 2.0, artifacts=(Artifact("weights", "text/plain", bytes(LARGEST + 1)),)))
+        tell(archive, "large", attempt)
+        (kept,) = archive.kept("large", attempt.digest or "")
+    answer = visitor.get(f"/runs/large/artifacts/{kept.id}")
+    assert (answer.status_code, answer.text) == (
+        413,
+        f"it has {LARGEST + 1} bytes; `evolve export` writes it to a file",
+    )
 
 
 class TestStrangers:
