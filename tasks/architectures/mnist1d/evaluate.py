@@ -25,7 +25,7 @@ TRAINING, VALIDATION, SCREEN = 42, 1001, 1002
 """Seeds of curves that selection sees."""
 HIDDEN_TRAINING, HIDDEN = 7042, 2002
 """Seeds of curves that `validate` alone uses."""
-FRESH = (1000, 1001, 1002, 1003)
+FRESH = tuple(range(1000, 1012))
 """Seeds of networks, likewise."""
 
 ELEMENTS, LARGEST, OPERATIONS = 30_000, 40_000, 600
