@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from evolve import plugins
 from evolve.config import BudgetConfig, Config, ModelConfig
 from evolve.errors import ConfigError
 from evolve.operators import BUILTIN
@@ -28,19 +30,23 @@ class Arm:
 
 
 def without_models(operators: Mapping[str, Operator], weights: Mapping[str, float]) -> dict[str, Arm]:
-    """Return arms of one operator each, called by the last part of the arm's name; those of weight 0 are left out.
+    """Return arms of one operator each, called by the last part of the arm's name: the given ones, and plugins. Those of weight 0
+    are left out.
 
     Raises:
-        ConfigError: for a weight of an arm that is not there.
+        ConfigError: for a weight of an arm that is not there, or cannot be made.
     """
-    unknown = next((name for name, weight in weights.items() if weight > 0 and name not in operators), None)
-    if unknown is not None:
-        raise ConfigError(f"arms: {unknown!r} is no arm; known: {', '.join(operators)}; a model is given by --model")
-    return {
-        name: Arm(name, {name.rpartition("/")[2]: operators[name]}, weight)
-        for name, weight in weights.items()
-        if weight > 0
-    }
+    arms: dict[str, Arm] = {}
+    for name, weight in weights.items():
+        if weight > 0:
+            found = plugins.operator(name) if plugins.is_plugin(name) else operators.get(name)
+            if found is None:
+                raise ConfigError(
+                    f"arms: {name!r} is no arm; known: {', '.join(operators)}, and MODULE:NAME for an operator of yours; "
+                    "a model is given by --model"
+                )
+            arms[name] = Arm(name, {re.split("[/:]", name)[-1]: found}, weight)
+    return arms
 
 
 def build(config: Config, task: Task, *, asking: bool = True) -> dict[str, Arm]:

@@ -19,12 +19,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from statistics import median
 
+from evolve import plugins
 from evolve.config import BanditConfig
 from evolve.records import Attempt, Metric, Program
 from evolve.seams import Bandit
 from evolve.standings import Past, Priors, Record, Standing, scaled, standings
 
-__all__ = ["BANDITS", "Past", "Priors", "gain", "scaled"]
+__all__ = ["BANDITS", "Past", "Priors", "bandit", "gain", "scaled"]
 
 OPERATORS: Mapping[str, float] = {"diff": 0.5, "full": 0.35, "cross": 0.15, "fix": 0.5}
 """Weights of the operators of an arm; others weigh 1."""
@@ -222,3 +223,17 @@ BANDITS: Mapping[str, Callable[[Mapping[str, float], BanditConfig, Priors], Band
     "thompson": Thompson,
     "fixed": Fixed,
 }
+
+
+def bandit(weights: Mapping[str, float], config: BanditConfig, priors: Priors) -> Bandit:
+    """Return what ``bandit.kind`` names: one of `BANDITS`, or a plugin.
+
+    Raises:
+        ConfigError: if the plugin cannot be made.
+    """
+    if (known := BANDITS.get(config.kind)) is not None:
+        return known(weights, config, priors)
+    made: Bandit = plugins.make(
+        config.kind, weights, config, priors, setting="bandit.kind", methods=["pick", "pull", "tell"]
+    )
+    return made

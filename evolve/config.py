@@ -13,9 +13,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from evolve.errors import ConfigError, EvolveError
+from evolve.plugins import is_plugin
 from evolve.secrets import redact
 
 
@@ -28,6 +29,21 @@ class Table(BaseModel):
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+PARENTS = ("weighted", "power", "best", "random")
+KINDS = ("ucb", "thompson", "fixed")
+
+
+def _one_of(names: Sequence[str]) -> AfterValidator:
+    """Accept a name of the package's own, or of a plugin."""
+
+    def known(value: str) -> str:
+        if value not in names and not is_plugin(value):
+            raise ValueError(f"Input should be {', '.join(map(repr, names))}, or MODULE:NAME of one of yours")
+        return value
+
+    return AfterValidator(known)
+
+
 VARIABLE = re.compile("[A-Z_][A-Z0-9_]*")
 _PART = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^\s."'=]+)\s*""")
 """A part of a dotted key: quoted, or bare."""
@@ -54,8 +70,10 @@ class BudgetConfig(Table):
 class SearchConfig(Table):
     """Which programs are changed, and what is kept of them."""
 
-    parents: Literal["weighted", "power", "best", "random"] = "weighted"
-    """How the parent is sampled from an island's elites."""
+    parents: Annotated[str, _one_of(PARENTS), Field(examples=[*PARENTS])] = "weighted"
+    """How the parent is sampled from an island's elites: ``weighted``, ``power``, ``best``, ``random``, or ``MODULE:NAME`` of a
+    sampler of yours.
+    """
     sharpness: Positive = 10.0
     """For ``weighted``: the slope of the preference for scores above the median, in spreads of the island."""
     alpha: Annotated[float, Field(ge=0)] = 1.0
@@ -75,8 +93,10 @@ class SearchConfig(Table):
 class BanditConfig(Table):
     """How the arm of each attempt is chosen."""
 
-    kind: Literal["ucb", "thompson", "fixed"] = "ucb"
-    """``ucb`` and ``thompson`` learn what arms gain for what they cost; ``fixed`` follows the weights."""
+    kind: Annotated[str, _one_of(KINDS), Field(examples=[*KINDS])] = "ucb"
+    """``ucb`` and ``thompson`` learn what arms gain for what they cost; ``fixed`` follows the weights; ``MODULE:NAME`` is a
+    bandit of yours.
+    """
     exploration: Annotated[float, Field(ge=0)] = 1.0
     """For ``ucb``: the weight of what is not known yet."""
     decay: Annotated[float, Field(gt=0, le=1)] = 0.998
@@ -166,7 +186,9 @@ class Config(Table):
     arms: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default_factory=lambda: {"builtin/tune": 0.5, "builtin/mutate": 0.35, "builtin/recombine": 0.15}
     )
-    """Arms and their weights, which ``fixed`` follows and the others start from; a weight of 0 leaves an arm out."""
+    """Arms and their weights, which ``fixed`` follows and the others start from; a weight of 0 leaves an arm out. ``MODULE:NAME``
+    is an operator of yours.
+    """
     budget: BudgetConfig = BudgetConfig()
     search: SearchConfig = SearchConfig()
     bandit: BanditConfig = BanditConfig()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from statistics import median
 
+from evolve import plugins
 from evolve.config import SearchConfig
 from evolve.records import Metric, Program
 from evolve.seams import ParentSampler, Population
@@ -81,6 +82,18 @@ SAMPLERS: Mapping[str, Callable[[Metric, SearchConfig], ParentSampler]] = {
     "best": lambda *_: Best(),
     "random": lambda *_: Uniform(),
 }
+
+
+def sampler(score: Metric, search: SearchConfig) -> ParentSampler:
+    """Return what ``search.parents`` names: one of `SAMPLERS`, or a plugin.
+
+    Raises:
+        ConfigError: if the plugin cannot be made.
+    """
+    if (known := SAMPLERS.get(search.parents)) is not None:
+        return known(score, search)
+    made: ParentSampler = plugins.make(search.parents, score, search, setting="search.parents", methods=["sample"])
+    return made
 
 
 def scored(program: Program) -> float:

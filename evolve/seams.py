@@ -1,4 +1,5 @@
-"""The places where a run can be changed: each one or two methods wide, and any object of the right shape fits.
+"""The places where a run can be changed: each one or two methods wide, and any object of the right shape fits. Samplers, bandits
+and operators of yours are named in the settings of a run: `evolve.plugins`.
 
 ParentSampler   which program to change        parents.py
 Bandit          which arm changes it           bandit.py

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from random import Random
 
 from evolve.arms import Arm
-from evolve.bandit import BANDITS, gain
+from evolve.bandit import bandit, gain
 from evolve.budget import Budget
 from evolve.config import Config
 from evolve.errors import ConfigError
 from evolve.islands import Island, Islands
-from evolve.parents import SAMPLERS, inspirations
+from evolve.parents import inspirations, sampler
 from evolve.records import Asked, Attempt, Given, Metric, Program, Proposal
 from evolve.standings import Priors
 
@@ -42,9 +42,9 @@ class State:
     ) -> None:
         self.score, self.config, self.arms, self.seed = score, config, arms, seed
         search = config.search
-        self.sampler = SAMPLERS[search.parents](score, search)
+        self.sampler = sampler(score, search)
         weights = {name: arm.weight for name, arm in arms.items()}
-        self.bandit = BANDITS[config.bandit.kind](weights, config.bandit, priors or {})
+        self.bandit = bandit(weights, config.bandit, priors or {})
         self.broken: dict[int, list[Program]] = {}
         self.islands = Islands(
             score,

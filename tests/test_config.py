@@ -39,7 +39,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_name(tmp_path: Path) -> None
         ("search.islnds=2", "did you mean 'islands'?"),
         ("zzz=2", "known here: arms, bandit"),
         ("search.islands=0", "search.islands"),
-        ("search.parents=worst", "'weighted', 'power', 'best' or 'random'"),
+        ("search.parents=worst", "'weighted', 'power', 'best', 'random', or MODULE:NAME"),
         ("bandit.decay=2", "bandit.decay"),
     ],
 )

@@ -78,7 +78,7 @@ def test_every_setting_is_in_the_reference_with_its_default(generated: ModuleTyp
         )
         assert row is not None, name
         assert bool(row[1].strip()) == (default is not None), name
-    assert "One of `ucb`, `thompson`, `fixed`." in page
+    assert "One of `wait`, `end`, `continue`." in page
 
 
 def keys(table: type[BaseModel]) -> Iterator[str]:

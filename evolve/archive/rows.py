@@ -64,6 +64,11 @@ class RunInfo:
     best: float | None
     repeats: int = 1
 
+    @property
+    def asks(self) -> bool:
+        """Whether it asks models, which alone read hints."""
+        return any(model.get("weight", 1.0) > 0 for model in self.config.get("models", {}).values())
+
     def _repr_html_(self) -> str:
         from evolve.view.notebook import info_html  # for notebooks alone
 

@@ -126,12 +126,14 @@ def _choices(key: str) -> list[str]:
     from evolve.config import Config
 
     kind: Any = Config
+    examples: list[Any] = []
     for part in key.split("."):
         fields = getattr(kind, "model_fields", {})
         if part not in fields:
             return []
-        kind = fields[part].annotation
-    return ["true", "false"] if kind is bool else [value for value in get_args(kind) if isinstance(value, str)]
+        kind, examples = fields[part].annotation, fields[part].examples or []
+    found = ["true", "false"] if kind is bool else [*get_args(kind), *examples]
+    return [value for value in found if isinstance(value, str)]
 
 
 def _variants(name: str, path: Path) -> Iterator[str]:

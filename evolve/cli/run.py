@@ -108,7 +108,8 @@ how_options = _together(
     multiple=True,
     metavar="NAME[=WEIGHT]",
     shell_complete=completion.arms,
-    help="Of the built-in arms use only these, such as builtin/tune (repeatable); builtin/tune=0 for models alone.",
+    help="Of the arms without a model use only these: builtin/tune …, or MODULE:NAME for an operator of yours (repeatable); "
+    "builtin/tune=0 for models alone.",
 )
 @click.option(
     "--seed", type=click.IntRange(min=0), help="The source of every random choice (drawn and stored if not given)."

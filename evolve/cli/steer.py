@@ -54,13 +54,13 @@ def hint(text: str | None, withdraw: int | None, run: str | None, db: Path, as_j
     if text is not None and withdraw is not None:
         raise click.UsageError("give a TEXT or --withdraw, not both")
     with opened(db) as archive:
-        name = archive.run(run).name
+        info = archive.run(run)
+        name = info.name
         if text is not None:
             archive.command(name, "hint", text, "command line")
         if withdraw is not None:
             archive.command(name, "withdraw", str(withdraw), "command line")
         hints = archive.hints(name)
-        deaf = all(arm.startswith("builtin/") for arm in archive.arms(name))
     if as_json:
         emit_json([asdict(one) for one in hints])
         return
@@ -69,8 +69,8 @@ def hint(text: str | None, withdraw: int | None, run: str | None, db: Path, as_j
         [(one.id, short(one.text, 100), moment(one.given_at), one.origin) for one in hints],
         f"run {name} has no hint in force",
     )
-    if hints and deaf:
-        click.echo("the run asks no model, and the built-in arms read no hints", err=True)
+    if hints and not info.asks:
+        click.echo("the run asks no model, and nothing else reads hints", err=True)
 
 
 def _ask(archive: Archive, run: str | None, kind: CommandKind, as_json: bool) -> None:

@@ -103,7 +103,12 @@ def archive_of(
     rng = Random(seed)
     task = _task()
     first = Program(_digest(name, seed, 0), task.initial, "ok", 1.0, {"size": 60.0, "speed": 1.0})
-    config = {"search": {"islands": islands}, "budget": {"evaluations": programs, "usd": 50.0}, "slots": 4}
+    config = {
+        "search": {"islands": islands},
+        "budget": {"evaluations": programs, "usd": 50.0},
+        "models": {arm: {} for arm in ARMS if not arm.startswith("builtin/")},
+        "slots": 4,
+    }
     with Archive(path) as archive:
         run = archive.create_run(name, task, seed, config, {arm: {} for arm in ARMS}).name
         search = Islands(task.score, count=islands, capacity=12, migrate_every=100, migrate_share=0.1, seed=seed)

@@ -18,7 +18,7 @@ def hints(visit: Visit) -> Shown:
         "hints": in_force,
         "asked": asked,
         "longest": LONGEST_HINT,
-        "deaf": all(arm.startswith("builtin/") for arm in archive.arms(info.name)),
+        "deaf": not info.asks,
     }
     return Shown(
         "hints.html.j2", values, {"hints": [asdict(one) for one in in_force], "asked": [asdict(one) for one in asked]}

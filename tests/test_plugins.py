@@ -1,0 +1,197 @@
+"""Operators, samplers and bandits that are not the package's own, named in the settings of a run."""
+
+import itertools
+import sys
+from collections import Counter
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+import evolve
+from evolve.archive import Archive
+from evolve.bandit import BANDITS
+from evolve.cli.completion import _choices
+from evolve.config import KINDS, PARENTS, Config, parse
+from evolve.errors import ConfigError
+from evolve.parents import SAMPLERS
+from evolve.plugins import is_plugin, make
+from evolve.replay import replay
+from evolve.task import load
+
+NAMES = (f"plugged{number}" for number in itertools.count())
+PARTS = """
+    import re
+    from random import Random
+
+    from evolve.bandit import Fixed
+    from evolve.records import Draft
+    from evolve.seams import Stop
+
+
+    class Nudge:
+        \"\"\"Moves a number, and goes on to move it further; breaks now and then.\"\"\"
+
+        def draft(self, proposal, task):
+            if proposal.number == 2:
+                raise ValueError("two\\nis bad luck")
+            if proposal.number == 3:
+                return "a text"
+            if proposal.number == 4:
+                return next(iter([]))
+            return self.moved(proposal, task, 1.01)
+
+        def moved(self, proposal, task, factor):
+            text = proposal.parent.sources[task.entry]
+            number = Random(proposal.seed).choice(list(re.finditer(r"\\d+\\.\\d+", text)))
+            text = text[: number.start()] + repr(float(number[0]) * factor) + text[number.end() :]
+            return Draft({**proposal.parent.sources, task.entry: text}, note=f"moved {number[0]}")
+
+        def points(self, proposal, task, child, evaluation):
+            yield self.moved(proposal, task, 1.02)
+            if proposal.number % 2:
+                raise KeyError("odd")
+            seen = yield self.moved(proposal, task, 1.03)
+            assert seen.status
+
+
+    class LeastTried:
+        def __init__(self, score, search):
+            self.direction, self.elites = score.direction, search.elites
+
+        def sample(self, population, rng):
+            return min(population.elites, key=population.children)
+
+
+    class Turns(Fixed):
+        def _choose(self, among, rng):
+            return sorted(among)[rng.randrange(len(among))]
+
+
+    class Shapeless:
+        pass
+
+
+    def broken():
+        raise RuntimeError("not today")
+
+
+    settings = {}
+"""
+
+
+@pytest.fixture
+def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a module in the working folder."""
+    name = next(NAMES)
+    (tmp_path / f"{name}.py").write_text(dedent(PARTS))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return name
+
+
+def run(parts: str, **more: Any) -> evolve.Run:
+    settings = {
+        "arms": {f"{parts}:Nudge": 1.0},
+        "search": {"parents": f"{parts}:LeastTried"},
+        "bandit": {"kind": f"{parts}:Turns"},
+    }
+    return evolve.run(
+        "math/circle_packing",
+        evaluations=12,
+        seed=3,
+        executor="inline",
+        slots=1,
+        settings=settings,
+        name="mine",
+        **more,
+    )
+
+
+def test_a_run_with_parts_of_ones_own_is_kept_resumed_and_replayed(parts: str) -> None:
+    run(parts)
+    evolve.resume("mine", evaluations=20)
+    with Archive("evolve.db") as archive:
+        arms = {spent.arm: spent.counted for spent in archive.spend("mine")}
+        parents = [asked.parent for asked in archive.asks("mine")]
+        config = archive.run("mine").config
+        assert replay(archive, "mine", load("math/circle_packing")).differences == ()
+    assert arms[f"{parts}:Nudge"] == 20
+    assert config["search"]["parents"] == f"{parts}:LeastTried"
+    assert len(parents) > 8
+    assert max(Counter(parents).values()) <= 4  # the first three attempts have the seed alone to take
+
+
+def test_what_breaks_in_an_operator_ends_its_attempt_and_not_the_run(parts: str) -> None:
+    settings = {"arms": {f"{parts}:Nudge": 1.0}}
+    evolve.run("math/circle_packing", evaluations=9, seed=3, executor="inline", slots=1, settings=settings)
+    with Archive("evolve.db") as archive:
+        name = archive.run().name
+        reasons = {number: archive.attempt(name, number).reason for number in range(1, 7)}
+        points = {number: len(archive.attempt(name, number).points) for number in range(1, 7)}
+    assert reasons[2].startswith(f"{parts}:Nudge: ValueError: two (")
+    assert f"{parts}.py:15" in reasons[2]
+    assert reasons[3] == f"{parts}:Nudge made a str, and no Draft"
+    assert "StopIteration" in reasons[4]
+    assert reasons[5].startswith(f"{parts}:Nudge: KeyError: 'odd'")
+    assert (points[5], points[6]) == (2, 3)
+    assert reasons[6] == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"arms": {"{}:Nudgee": 1.0}}, "arms: module '{}' has no class or function 'Nudgee'; did you mean 'Nudge'?"),
+        ({"arms": {"{}:settings": 1.0}}, "has no class or function 'settings'"),
+        ({"arms": {"nowhere.{}:Nudge": 1.0}}, "there is no module 'nowhere', neither where Python looks nor in"),
+        ({"arms": {"{}:broken": 1.0}}, r"arms: {}:broken cannot be made: RuntimeError: not today \("),
+        ({"arms": {"{}:Shapeless": 1.0}}, "arms: what {}:Shapeless makes has no method draft"),
+        ({"search": {"parents": "{}:Nudge"}}, "search.parents: {}:Nudge cannot be made: TypeError"),
+        ({"bandit": {"kind": "{}:LeastTried"}}, "bandit.kind: {}:LeastTried cannot be made: TypeError"),
+        ({"search": {"parents": "weigthed"}}, "search.parents: Input should be 'weighted', .*or MODULE:NAME"),
+        ({"bandit": {"kind": "not-a name:X"}}, "bandit.kind: Input should be 'ucb', .*or MODULE:NAME"),
+        ({"arms": {"halve": 1.0}}, "'halve' is no arm; known: builtin/tune.* MODULE:NAME"),
+    ],
+)
+def test_what_cannot_be_used_is_said(parts: str, settings: dict[str, Any], words: str) -> None:
+    def named(value: Any) -> Any:
+        return (
+            {named(key): named(inner) for key, inner in value.items()}
+            if isinstance(value, dict)
+            else value.replace("{}", parts)
+            if isinstance(value, str)
+            else value
+        )
+
+    with pytest.raises(ConfigError, match=words.replace("{}", parts)):
+        evolve.run("math/circle_packing", evaluations=2, executor="inline", settings=named(settings))
+
+
+def test_a_module_that_cannot_be_imported_says_where(parts: str, tmp_path: Path) -> None:
+    (tmp_path / f"{parts}_b.py").write_text("import a_package_that_is_not_there\n")
+    (tmp_path / f"{parts}_c.py").write_text("\n1 / 0\n")
+    with pytest.raises(ConfigError, match=rf"No module named 'a_package_that_is_not_there' \(.*{parts}_b.py:1\)"):
+        make(f"{parts}_b:X", setting="arms", methods=[])
+    with pytest.raises(ConfigError, match=rf"ZeroDivisionError: division by zero \(.*{parts}_c.py:2\)"):
+        make(f"{parts}_c:X", setting="arms", methods=[])
+
+
+def test_nothing_in_the_working_folder_stands_in_for_a_package(parts: str, tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit('the wrong one')\n")
+    make(f"{parts}:Nudge", setting="arms", methods=["draft"])
+    assert sys.path[-1] == str(tmp_path)
+
+
+def test_the_packages_own_names_are_known_to_settings_and_completion() -> None:
+    assert set(PARENTS) == set(SAMPLERS)
+    assert set(KINDS) == set(BANDITS)
+    assert _choices("search.parents") == list(PARENTS)
+    assert _choices("bandit.kind") == list(KINDS)
+    assert parse(Config, {"search": {"parents": "a.b:C"}}, where="here").search.parents == "a.b:C"
+    assert [
+        name for name in ("a:b", "a.b:c", "a:", ":b", "a b:c", "a:b:c", "1:a", "builtin/tune") if is_plugin(name)
+    ] == [
+        "a:b",
+        "a.b:c",
+    ]
