@@ -112,7 +112,7 @@ def findings(survey: Survey, confinement: Confinement, tell: Tell) -> Iterator[F
             why = spoke.error.splitlines()[0] if spoke.error else "it is no plain data, or too much"
             yield Finding(
                 "note", f"what {best.name} answers could not be recorded, so it was not tried to repeat it: {why}",
-                best.program or "the seed program", "see to it yourself that no remembered answer reaches a score",
+                best.program or best.name, "see to it yourself that no remembered answer reaches a score",
             )  # fmt: skip
             return
         parrot = {task.entry: REPEAT.format(answers=answers)}
