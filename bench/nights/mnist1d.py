@@ -31,10 +31,10 @@ class Block(nn.Module):
 def build_model(shape: tuple[int, ...], classes: int, width: int = 9) -> nn.Module:
     """Return a network from (batch, *shape) to logits (batch, classes)."""
     return nn.Sequential(
-        nn.Conv1d(shape[0], width, 5, padding=2), nn.Conv1d(width, width, 3, padding=1, groups=width), nn.ELU(),
+        nn.Conv1d(shape[0], width, 5, padding=2), nn.GroupNorm(1, width), nn.Conv1d(width, width, 3, padding=1, groups=width), nn.ELU(),
         Block(width, 1),
         Block(width, 4),
-        nn.MaxPool1d(4),
+        nn.AvgPool1d(4),
         Block(width, 1), Block(width, 2),
         Block(width, 4),
         nn.AdaptiveAvgPool1d(4),
