@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -45,7 +44,7 @@ def without_models(operators: Mapping[str, Operator], weights: Mapping[str, floa
                     f"arms: {name!r} is no arm; known: {', '.join(operators)}, and MODULE:NAME for an operator of yours; "
                     "a model is given by --model"
                 )
-            arms[name] = Arm(name, {re.split("[/:]", name)[-1]: found}, weight)
+            arms[name] = Arm(name, {name.rpartition("/")[2]: found}, weight)
     return arms
 
 

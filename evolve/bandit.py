@@ -233,7 +233,7 @@ def bandit(weights: Mapping[str, float], config: BanditConfig, priors: Priors) -
     """
     if (known := BANDITS.get(config.kind)) is not None:
         return known(weights, config, priors)
-    made: Bandit = plugins.make(
-        config.kind, weights, config, priors, setting="bandit.kind", methods=["pick", "pull", "tell"]
+    methods = ["pick", "pull", "tell"]
+    return plugins.Arms(
+        config.kind, plugins.make(config.kind, weights, config, priors, setting="bandit.kind", methods=methods)
     )
-    return made

@@ -175,8 +175,7 @@ class NoveltyConfig(Table):
     """What is refused as not new before it is judged."""
 
     similarity: Share = 0.99
-    """For all arms but ``builtin/`` ones, free models too: the share of token runs in common with an elite above which a child
-    is refused.
+    """For models, free ones too, and commands: the share of token runs in common with an elite above which a child is refused.
     """
 
 

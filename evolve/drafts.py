@@ -32,7 +32,9 @@ class Drafts:
         self._novelty: Novelty = Ladder(
             (
                 Duplicate(lambda digest: archive.known(run, digest)),
-                NearCopy(lambda island: map(self.whole, state.islands.turn(island).elites), similarity),
+                NearCopy(
+                    lambda island: map(self.whole, state.islands.turn(island).elites), similarity, state.config.arms
+                ),
             )
         )
 

@@ -106,9 +106,7 @@ class Flight:
             self.attempt.stage, self.attempt.reason = "judge", child.error
 
     def advance(self, evaluation: Evaluation) -> bool:
-        """Ask the inner optimiser, if the operator has one, what to judge after ``evaluation``; False at its end, or where it
-        breaks: what the attempt has by then is kept.
-        """
+        """Ask the inner optimiser, if the operator has one, what to judge after ``evaluation``; False at its end."""
         self.draft = None
         if not isinstance(self.operator, Tuner) or self.attempt.draft is None or self.attempt.stage is not None:
             return False
@@ -119,9 +117,6 @@ class Flight:
             else:
                 self.draft = self.points.send(evaluation)
         except StopIteration:
-            return False
-        except Stop as stop:
-            self.attempt.reason = stop.reason
             return False
         return True
 

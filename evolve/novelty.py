@@ -6,7 +6,7 @@ numbers kept, against the island's elites. Distance is never rewarded; only near
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 
 from evolve.normal import shingles, similarity
@@ -32,15 +32,16 @@ class Duplicate:
 @dataclass(frozen=True, slots=True)
 class NearCopy:
     """Refuses a child of a model or command that shares more than ``similarity`` of its token shingles with an elite (Jaccard
-    index). Built-in arms are free to: moving a constant is what they are for.
+    index). Arms that ask no model are free to: moving a constant is what they are for.
     """
 
     elites: Callable[[int], Iterable[Program]]
     similarity: float
+    free: Container[str] = ()
 
     def check(self, proposal: Proposal, sources: Sources, digest: str) -> None:
         """Raise `Stop` for a near copy."""
-        if proposal.arm.startswith("builtin/"):
+        if proposal.arm in self.free:
             return
         mine = shingles(sources)
         for elite in self.elites(proposal.island):

@@ -92,8 +92,8 @@ def sampler(score: Metric, search: SearchConfig) -> ParentSampler:
     """
     if (known := SAMPLERS.get(search.parents)) is not None:
         return known(score, search)
-    made: ParentSampler = plugins.make(search.parents, score, search, setting="search.parents", methods=["sample"])
-    return made
+    made = plugins.make(search.parents, score, search, setting="search.parents", methods=["sample"])
+    return plugins.Sampler(search.parents, made)
 
 
 def scored(program: Program) -> float:

@@ -15,21 +15,21 @@ them is whoever runs them.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from random import Random
+from typing import Any
 
 from evolve.errors import ConfigError, sentence
-from evolve.records import Draft, Evaluation, Proposal, Task
-from evolve.seams import Operator, Points, Stop, Tuner
+from evolve.records import Draft, Program, Proposal, Task
+from evolve.seams import Bandit, Operator, ParentSampler, Population, Stop
 
-T = TypeVar("T")
 SHAPE = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*")
 """``MODULE:NAME``."""
 
@@ -71,15 +71,14 @@ def operator(name: str) -> Operator:
     Raises:
         ConfigError: as `make`.
     """
-    made: Any = make(name, setting="arms", methods=["draft"])
-    return GuardedTuner(name, made, made) if callable(getattr(made, "points", None)) else Guarded(name, made)
+    return Guarded(name, make(name, setting="arms", methods=["draft"]))
 
 
 class Guarded:
-    """An operator that may break: what it raises becomes the reason why its draft ended."""
+    """An operator that may break: what it raises, or what is no draft, becomes the reason why its attempt ended."""
 
     def __init__(self, name: str, operator: Operator) -> None:
-        self.name, self._operator = name, operator
+        self._name, self._operator = name, operator
 
     def draft(self, proposal: Proposal, task: Task) -> Draft:
         """Return the child.
@@ -87,47 +86,67 @@ class Guarded:
         Raises:
             Stop: if there is none.
         """
-        return self._checked(self._guarded(partial(self._operator.draft, proposal, task)))
-
-    def _guarded(self, step: Callable[[], T]) -> T:
         try:
-            return step()
-        except Stop:
-            raise
+            made = self._operator.draft(proposal, task)
+            wrong = _wrong(made)
+        except Stop as stop:
+            raise Stop("draft", str(stop.reason)) from stop
         except Exception as error:
-            raise Stop("draft", f"{self.name}: {_told(error)}") from error
-
-    def _checked(self, made: Draft) -> Draft:
-        if not isinstance(made, Draft):
-            raise Stop("draft", f"{self.name} made a {type(made).__name__}, and no Draft")
+            raise Stop("draft", f"{self._name}: {_told(error)}") from error
+        if wrong:
+            raise Stop("draft", f"{self._name} made no draft: {wrong}")
         return made
 
 
-class GuardedTuner(Guarded):
-    """One that goes on after its child was judged."""
+def _wrong(made: Any) -> str:
+    """Return what makes something no draft that the archive could hold; nothing where it is one."""
+    if not isinstance(made, Draft):
+        return f"it is {type(made).__name__}"
+    if not isinstance(made.sources, Mapping) or not all(
+        isinstance(part, str) for pair in made.sources.items() for part in pair
+    ):
+        return "its sources are no texts by path"
+    if not isinstance(made.note, str):
+        return f"its note is {type(made.note).__name__}, and no text"
+    json.dumps(dict(made.traits), allow_nan=False)
+    return ""
 
-    def __init__(self, name: str, operator: Operator, tuner: Tuner) -> None:
-        super().__init__(name, operator)
-        self._tuner = tuner  # the same object
 
-    def points(self, proposal: Proposal, task: Task, child: Draft, evaluation: Evaluation) -> Points:
-        """Yield further drafts.
+class Sampler:
+    """A parent sampler of somebody else's, held to what it was given."""
+
+    def __init__(self, name: str, sampler: ParentSampler) -> None:
+        self._name, self._sampler = name, sampler
+
+    def sample(self, population: Population, rng: Random) -> Program:
+        """Return an elite.
 
         Raises:
-            Stop: where it breaks.
+            ConfigError: if it returns anything else.
         """
-        points = self._guarded(partial(self._tuner.points, proposal, task, child, evaluation))
-        seen: Evaluation | None = None
-        while (made := self._guarded(partial(_after, points, seen))) is not None:
-            seen = yield self._checked(made)
+        made = self._sampler.sample(population, rng)
+        if not any(made is elite for elite in population.elites):
+            raise ConfigError(f"search.parents: {self._name} returned {made!r:.60}, and none of population.elites")
+        return made
 
 
-def _after(points: Points, seen: Evaluation | None) -> Draft | None:
-    """Return what an inner optimiser yields after it was sent ``seen``, None at its end."""
-    try:
-        return next(points) if seen is None else points.send(seen)
-    except StopIteration:
-        return None
+class Arms:
+    """A bandit of somebody else's, held to what it was offered."""
+
+    def __init__(self, name: str, bandit: Bandit) -> None:
+        self._name, self._bandit = name, bandit
+        self.pull, self.tell = bandit.pull, bandit.tell
+
+    def pick(self, offers: Mapping[str, Sequence[str]], prices: Mapping[str, float], rng: Random) -> tuple[str, str]:
+        """Return an arm and one of its operators.
+
+        Raises:
+            ConfigError: if it returns anything else.
+        """
+        made: Any = self._bandit.pick(offers, prices, rng)
+        if not isinstance(made, tuple) or len(made) != 2 or made[1] not in offers.get(made[0], ()):
+            raise ConfigError(f"bandit.kind: {self._name} picked {made!r:.60}, and no arm and operator of offers")
+        return made[0], made[1]
 
 
 def _found(name: str, setting: str) -> Callable[..., Any]:
@@ -155,7 +174,9 @@ def _found(name: str, setting: str) -> Callable[..., Any]:
 
 
 def _told(error: Exception) -> str:
-    """Return an error in a line, with the place where it was raised."""
-    last = traceback.extract_tb(error.__traceback__)[-1:]
-    place = f" ({last[0].filename}:{last[0].lineno})" if last else ""
+    """Return an error in a line, with the place in somebody else's code where it was raised."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+    installed = (sys.prefix, sys.base_prefix, "<")
+    last = [frame for frame in frames if not frame.filename.startswith(installed)] or frames
+    place = f" ({last[-1].filename}:{last[-1].lineno})" if last and not isinstance(error, SyntaxError) else ""
     return f"{type(error).__name__}: {sentence(error)}{place}"

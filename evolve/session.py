@@ -263,6 +263,7 @@ def reopened(
         require(task)
         config = parse(Config, merge(info.config, flags or {}), where="options")
         _resumable(archive, info, config)
+        _further(info, (flags or {}).get("budget", {}))
         load_environment()
         require_trackers(config.track)
         arms = build(config, task)
@@ -285,6 +286,20 @@ def _resumable(archive: Archive, info: RunInfo, config: Config) -> None:
         )
     if config.bandit.priors != info.config.get("bandit", {}).get("priors", 0.0):
         raise ConfigError(f"bandit.priors counts when a run begins; start anew with --from {info.name}")
+
+
+def _further(info: RunInfo, budget: Mapping[str, Any]) -> None:
+    """Refuse a budget that a run has gone beyond already, as one that was meant to be added to it would be.
+
+    Raises:
+        ConfigError: if it has.
+    """
+    for name, spent in (("evaluations", float(info.evaluations)), ("hours", info.seconds / 3600)):
+        if (given := budget.get(name)) is not None and given < spent:
+            raise ConfigError(
+                f"budget.{name}: run {info.name} has come to {spent:g} already, and a budget counts all sittings together: "
+                f"give more than that to go on"
+            )
 
 
 def _settings(config: Config, arms: Mapping[str, Arm], earlier: Sequence[ArmHistory]) -> dict[str, dict[str, Any]]:

@@ -388,7 +388,7 @@ def test_what_no_arm_may_draft(
     assert loop.budget.reserved == 0
 
 
-def test_near_copies_are_refused_for_arms_that_cost_money(stack: ExitStack, task: Task, tmp_path: Path) -> None:
+def test_near_copies_are_refused_where_a_model_made_them(stack: ExitStack, task: Task, tmp_path: Path) -> None:
     class Copy:
         def draft(self, proposal: Proposal, task: Task) -> Draft:
             lines = "".join(f"    a{k} = {k}\n" for k in range(150))
@@ -396,7 +396,8 @@ def test_near_copies_are_refused_for_arms_that_cost_money(stack: ExitStack, task
             return Draft({"initial.py": marked(text)})
 
     for arm, told in (("gpt", 1), ("builtin/copy", 0)):
-        config = Config(arms={arm: 1.0}, executor="inline", budget=BudgetConfig(evaluations=3))
+        free = {"builtin/tune" if told else arm: 1.0}  # what is none of these is a model
+        config = Config(arms=free, executor="inline", budget=BudgetConfig(evaluations=3))
         with Archive(tmp_path / f"{told}.db") as archive:
             name = archive.create_run(None, task, 0, config.model_dump(mode="json")).name
             loop = Loop(task, archive, name, config, inline(stack, task), seed=0, arms=only(arm, Copy()))

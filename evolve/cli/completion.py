@@ -31,7 +31,10 @@ WHERE p.run = coalesce(:run, (SELECT name FROM runs ORDER BY created DESC, rowid
 AND p.score IS NOT NULL AND p.digest >= :start AND p.digest < :start || '~'
 ORDER BY CASE r.direction WHEN 'minimize' THEN p.score ELSE -p.score END, p.number LIMIT :most
 """
-MODELS = "SELECT name, 'asked by run ' || max(run) FROM arms WHERE name NOT LIKE 'builtin/%' GROUP BY name"
+MODELS = """
+SELECT name, 'asked by run ' || max(run) FROM arms WHERE json_extract(settings, '$.max_tokens') IS NOT NULL GROUP BY name
+"""
+"""Arms that ask a model: others have no limit on a reply."""
 ARMS = ("builtin/tune", "builtin/mutate", "builtin/recombine")
 HELP = """Print the script that makes SHELL complete verbs, options, tasks, runs, programs, settings and models.
 

@@ -35,7 +35,7 @@ budget_options = _together(
     click.option(
         "--evaluations",
         type=click.IntRange(min=1),
-        help="Stop after this many candidates were judged (500 if no budget is given).",
+        help="Stop after this many candidates were judged, in all sittings together (500 if a run is given no budget).",
     ),
     click.option(
         "--usd", type=click.FloatRange(min=0, min_open=True), help="Pay models no more than this many dollars."

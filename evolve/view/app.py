@@ -208,7 +208,7 @@ def _command(db: Path, door: Door) -> Endpoint:
             try:
                 archive.command(run, kind, text, "page")  # type: ignore[arg-type]  # one of the literals, by the line below
             except ArchiveError as error:
-                return _html(request, pages.problem(str(error)), status=409)
+                return _problem(request, str(error), 503 if _unreadable(error) else 409)
         return RedirectResponse(f"/runs/{run}" + ("/hints" if kind in ("hint", "withdraw") else ""), 303)
 
     async def respond(request: Request) -> Response:
@@ -273,7 +273,12 @@ def _theme(request: Request) -> Response:
 
 def _refused(request: Request, error: Exception) -> Response:
     """Answer for what the archive has not, and for an archive that cannot be read just now: locked, damaged, its disk full."""
-    return _problem(request, str(error), 503 if isinstance(error.__cause__, sqlite3.Error) else 404)
+    return _problem(request, str(error), 503 if _unreadable(error) else 404)
+
+
+def _unreadable(error: Exception) -> bool:
+    """Return whether it is the archive itself that cannot be used, rather than something that it has not."""
+    return isinstance(error.__cause__, sqlite3.Error)
 
 
 def _broken(request: Request, error: Exception) -> Response:
@@ -287,10 +292,10 @@ def _broken(request: Request, error: Exception) -> Response:
 def _problem(request: Request, said: str, status: int) -> Response:
     if _wants_json(request):
         return JSONResponse({"error": said}, status)
-    return _html(request, pages.problem(said), status=status)
+    return _html(request, pages.problem(said, status), status=status)
 
 
 def _nowhere(request: Request, error: Exception) -> Response:
     if request.url.path.startswith("//"):  # which in a link of the page would be another host
         return PlainTextResponse("there is no such page", 404)
-    return _html(request, pages.problem(f"there is no page at {request.url.path}"), status=404)
+    return _problem(request, f"there is no page at {request.url.path}", 404)

@@ -112,10 +112,13 @@ def test_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EVOLVE_DB", raising=False)
     Path("evolve.toml").write_text("[models.fast]\nmodel = 'gpt-5-mini'\n")
     with Archive("evolve.db") as archive:
-        archive.create_run("a", archives.task(), 1, {}, {"gpt-5": {}, "builtin/tune": {}})
+        archive.create_run(
+            "a", archives.task(), 1, {}, {"gpt-5": {"max_tokens": 8192}, "builtin/tune": {}, "mine:Halve": {}}
+        )
     with ScriptedServer(SimulatedLLM(skill=0.5)) as server:
         monkeypatch.setattr("evolve.discover.PORTS", {int(server.url.split(":")[2].split("/")[0]): "scripted"})
         found = offered("run", "x", "--model", "")
+    assert not {"builtin/tune", "mine:Halve"} & set(found)
     assert {"fast", "gpt-5"} <= set(found)
     assert [name for name in found if name.endswith(f"@{server.url}")]
     assert "builtin/tune" not in found

@@ -157,6 +157,8 @@ def test_run_resume_replay_and_best_on_one_archive(folder: Path, tmp_path: Path)
     code, output = evolve("resume", "r", "--evaluations", "30", "--db", db)
     assert code == 0, output
     assert "30 evaluations" in output
+    code, output = evolve("resume", "r", "--evaluations", "10", "--db", db)
+    assert (code, "run r has come to 30 already, and a budget counts all sittings together" in output) == (2, True)
     code, output = evolve("replay", "r", "--json", "--db", db)
     assert code == 0
     assert json.loads(output)["evaluations"] == 30

@@ -13,6 +13,7 @@ from evolve.judge import score
 from evolve.records import Evaluation, Sources, Task
 from evolve.seams import Executor
 from tests.executor.toy import LIMITS, Changes, settle, toy
+from tests.readme import ROOT
 
 CALL = """
     def evaluate(candidate, seed):
@@ -90,7 +91,7 @@ def test_statuses_and_what_is_told_about_them(execute: Execute) -> None:
         assert text in seen.error, (program, seen.error)
         assert len(seen.error) < 10_000
         assert (seen.score == 3.5) if status == "ok" else (seen.score is None)
-        assert "/work" not in seen.error
+        assert str(ROOT) not in seen.error
         assert "runner" not in seen.error
 
 

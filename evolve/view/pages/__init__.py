@@ -43,6 +43,11 @@ PAGES: Mapping[str, Page] = {
 """The address of each page."""
 
 
-def problem(text: str) -> Shown:
+HEADINGS = {404: "That is not here", 409: "That cannot be done", 503: "The archive cannot be read now"}
+
+
+def problem(text: str, status: int) -> Shown:
     """Return the page that says what is wrong."""
-    return Shown("problem.html.j2", {"text": text}, {"error": text})
+    return Shown(
+        "problem.html.j2", {"text": text, "heading": HEADINGS.get(status, "This page failed")}, {"error": text}
+    )

@@ -134,7 +134,7 @@ class Report:
         if self.doubts:
             parts.append("\n".join(["Doubts:", "", *(f"- {_md(one.about)}: {_md(one.words)}" for one in self.doubts)]))
         if self.commands:
-            lines = "\n".join(one.line for one in self.commands)
+            lines = "\n".join(f"# {' '.join(one.what.split())}\n{one.line}" for one in self.commands)
             fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", lines)), default=0))
             parts.append(f"{fence}sh\n{named(lines)}\n{fence}")
         return "\n\n".join(parts) + "\n"
