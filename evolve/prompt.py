@@ -19,12 +19,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from evolve import blocks, wording
 from evolve.errors import ConfigError, TaskError
+from evolve.languages import LANGUAGES
 from evolve.lengths import BYTES_PER_TOKEN, tokens
 from evolve.material import LEAST, File, Material, Measured, Note, Shown
 from evolve.records import Background, Evaluation, Given, Message, Metric, Program, Prompt, Proposal, Reply, Task, Tried
 from evolve.resources import folder
 from evolve.seams import Stop
-from evolve.task import LANGUAGES
 
 Kind = Literal["edits", "rewrite", "folder"]
 NAMES = ("diff", "full", "cross", "fix", "command")

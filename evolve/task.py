@@ -15,17 +15,10 @@ from typing import Any
 from evolve import blocks, foreign, sharing
 from evolve.config import merge, parse, read_toml
 from evolve.errors import TaskError
+from evolve.languages import LANGUAGES
 from evolve.records import Baseline, Resources, Sources, Stages, Task, TaskCost
 from evolve.resources import folder
 from evolve.tables import TaskTable
-
-LANGUAGES = {
-    ".py": "python", ".c": "c", ".h": "c", ".cc": "cpp", ".cpp": "cpp", ".hpp": "cpp", ".cu": "cuda", ".rs": "rust",
-    ".go": "go", ".java": "java", ".js": "javascript", ".ts": "typescript", ".jl": "julia", ".r": "r", ".f90": "fortran",
-    ".hs": "haskell", ".ml": "ocaml", ".lean": "lean", ".sh": "shell", ".sql": "sql", ".json": "json", ".toml": "toml",
-    ".yaml": "yaml", ".md": "markdown", ".txt": "text",
-}  # fmt: skip
-"""The language of a program by the suffix of its entry file; another suffix is a language of its own name."""
 
 _UNJUDGED = {"task.toml", "knowledge", "prompts", "references", "README.md", "initial", "variants"}
 

@@ -70,7 +70,7 @@ class RunInfo:
         return any(model.get("weight", 1.0) > 0 for model in self.config.get("models", {}).values())
 
     def _repr_html_(self) -> str:
-        from evolve.view.notebook import info_html  # for notebooks alone
+        from evolve.view.cards import info_html  # for notebooks alone
 
         return info_html(self)
 

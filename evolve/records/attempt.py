@@ -48,7 +48,7 @@ class Program:
         return "\n".join(f"### FILE {path}\n{text}" for path, text in self.sources.items())
 
     def _repr_html_(self) -> str:
-        from evolve.view.notebook import program_html  # for notebooks alone: records need nothing of the rest
+        from evolve.view.cards import program_html  # for notebooks alone: records need nothing of the rest
 
         return program_html(self)
 

@@ -4,7 +4,7 @@
     report    report/
     both      render.py (templates), code.py and text.py (program text), artifacts.py
     drawing   drawing/ (charts and trees as SVG)
-    notebook  notebook.py
+    notebook  notebook.py, cards.py (a run, a program)
 
 Nothing but app.py needs more than the core dependencies.
 """

@@ -21,7 +21,7 @@ from pygments.lexers import get_lexer_by_name
 from pygments.token import STANDARD_TYPES
 from pygments.util import ClassNotFound
 
-from evolve.task import LANGUAGES
+from evolve.languages import LANGUAGES
 
 LONGEST_LINE = 2_000
 """Characters of a line that are shown."""

@@ -108,7 +108,7 @@ def test_a_run_shows_how_it_went(archive: Archive) -> None:
     archive.finish("sphere-1", "stopped", HOSTILE, 7200.0)
     page = Reader(archive.run()._repr_html_())
     assert page.tags <= PLAIN
-    for said in ("sphere-1", f"stopped: {HOSTILE}", "4.0 points", "2.0 h"):
+    for said in ("sphere-1", f"stopped: {HOSTILE}", "4.0 points", "2 h 00 min"):
         assert said in page.text
     whole = Reader(Run("sphere-1", archive.path, "stopped")._repr_html_())
     assert whole.tags <= PLAIN | DRAWN
@@ -212,7 +212,7 @@ def test_a_judge_loads_nothing_of_this(archive: Archive) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (90, "90 s"), (600, "10 min"), (30_000, "8.3 h")])
+@pytest.mark.parametrize(("seconds", "said"), [(0.4, "0.4 s"), (90, "1 min 30 s"), (600, "10 min 00 s"), (30_000, "8 h 20 min")])
 def test_durations_have_the_unit_that_suits_them(archive: Archive, seconds: float, said: str) -> None:
     archive.finish("sphere-1", "stopped", "", seconds)
     assert f"<td>{said}</td>" in archive._repr_html_()
