@@ -27,6 +27,7 @@ from random import Random
 from typing import Any
 
 from evolve.errors import ConfigError, sentence
+from evolve.phrases import short
 from evolve.records import Draft, Program, Proposal, Task
 from evolve.seams import Bandit, Operator, ParentSampler, Population, Stop
 
@@ -179,4 +180,4 @@ def _told(error: Exception) -> str:
     installed = (sys.prefix, sys.base_prefix, "<")
     last = [frame for frame in frames if not frame.filename.startswith(installed)] or frames
     place = f" ({last[-1].filename}:{last[-1].lineno})" if last and not isinstance(error, SyntaxError) else ""
-    return f"{type(error).__name__}: {sentence(error)}{place}"
+    return f"{type(error).__name__}: {short(sentence(error), 300)}{place}"
