@@ -91,6 +91,7 @@ class Champions:
         self._waiting: list[Contender] = []
         self._beaten: dict[Likeness, str] = {}
         self._place = 0
+        self._retired = False
 
     def begin(self) -> None:
         """Take up where the run is, from its rows: the first program that it started from is champion without a review, and a
@@ -145,7 +146,7 @@ class Champions:
     def offer(self, attempt: Attempt) -> None:
         """Let a told attempt's program contend, if it scored better than the champion."""
         program = attempt.program
-        if program is None or not self._better(program):
+        if self._retired or program is None or not self._better(program):
             return
         point = next(point for point in attempt.points if point.digest == program.digest)
         insort(
@@ -158,6 +159,12 @@ class Champions:
     def narrow(self) -> None:
         """Let the best contender alone wait on: at the end of a run reviews are all that it still waits for."""
         del self._waiting[1:]
+
+    def retire(self) -> None:
+        """Review nobody from here on, where of a search the best score alone is asked: reviews may take as long as the search.
+        The champion stays who it is, and the rival in races.
+        """
+        self._retired, self._waiting, self._steps, self.next = True, [], None, None
 
     def advance(self) -> None:
         """Begin the next review if none is under way; one that needs no job is decided at once."""

@@ -219,6 +219,7 @@ def _searched(
         nothing.touch()
         flags = {**settings, "budget": {"evaluations": evaluations}}
         with created(alone, flags=flags, config=nothing, seed=0, db=Path(folder) / "evolve.db") as session:
+            session.loop.champions.retire()
             session.evolve([watch])
             if session.loop.draining == "interrupted":
                 raise KeyboardInterrupt

@@ -98,6 +98,16 @@ def nobody(again: Again) -> Evaluation:
     raise AssertionError(f"nothing is to be judged, not {again.job.id}")
 
 
+def test_whoever_has_retired_reviews_nobody(archive: Archive) -> None:
+    bout = Bout(archive, repeats=2, first=seen(1.0, 1.0))
+    bout.contend(seen(2.0, 2.0))
+    bout.champions.retire()
+    bout.contend(seen(3.0, 3.0))
+    assert bout.review(nobody) == []
+    assert bout.verdicts == [(0, bout.seed.digest, "promoted")]
+    assert bout.champions.score() == 1.0
+
+
 @pytest.mark.parametrize("direction", get_args(Direction))
 def test_on_one_seed_a_better_score_is_enough(archive: Archive, direction: Direction) -> None:
     sign = Metric("score", direction).sign

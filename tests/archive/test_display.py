@@ -212,7 +212,9 @@ def test_a_judge_loads_nothing_of_this(archive: Archive) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(0.4, "0.4 s"), (90, "1 min 30 s"), (600, "10 min 00 s"), (30_000, "8 h 20 min")])
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.4, "0.4 s"), (90, "1 min 30 s"), (600, "10 min 00 s"), (30_000, "8 h 20 min")]
+)
 def test_durations_have_the_unit_that_suits_them(archive: Archive, seconds: float, said: str) -> None:
     archive.finish("sphere-1", "stopped", "", seconds)
     assert f"<td>{said}</td>" in archive._repr_html_()
