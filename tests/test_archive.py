@@ -363,7 +363,7 @@ class TestFile:
         Archive(path).close()
         before = path.read_bytes()
         with Archive(path, create=False) as again:
-            assert again._one("SELECT count(*) FROM _sqlite_migrations") == (5,)
+            assert again._one("SELECT count(*) FROM _sqlite_migrations") == (6,)
         assert path.read_bytes() == before
 
     def test_importing_and_opening_is_light(self, tmp_path: Path) -> None:
@@ -464,6 +464,7 @@ class TestFile:
                 ("0003_sittings",),
                 ("0004_stages",),
                 ("0005_commands",),
+                ("0006_told",),
                 ("0098_fine",),
             ]
 
