@@ -82,7 +82,7 @@ def test_keys_of_settings_are_toml(pair: str, stands_for: dict[str, object]) -> 
 def test_texts_of_settings_say_what_the_code_does() -> None:
     texts = {name: text for name, text, _ in describe()}
     assert "gain for what they cost" in texts["bandit.kind"]
-    assert "free models too" in texts["novelty.similarity"]
+    assert "free ones too, and commands" in texts["novelty.similarity"]
     assert "failures in a row" in texts["llm.tries"]
 
 
