@@ -1,4 +1,5 @@
-// The keys that the foot of every page names. No key is taken while something is typed.
+// The keys that the foot of every page names. No key is taken while something is typed. And a tree is shown from its end, where
+// the best programs are.
 "use strict";
 
 (() => {
@@ -34,4 +35,6 @@
   });
 
   document.addEventListener("htmx:afterSwap", () => { at = -1; });
+
+  for (const tree of document.querySelectorAll(".treebox")) tree.scrollLeft = tree.scrollWidth;
 })();
