@@ -366,6 +366,26 @@ class TestFile:
             assert again._one("SELECT count(*) FROM _sqlite_migrations") == (6,)
         assert path.read_bytes() == before
 
+    def test_who_comes_second_to_a_new_archive_changes_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else the first would lose its statements, in the midst of a run."""
+        path, versions = tmp_path / "evolve.db", []
+        real = database.Database.transaction
+
+        @contextlib.contextmanager
+        def late(self: database.Database, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+            if not versions:
+                versions.append(0)
+                with Archive(path) as first:
+                    versions[0] = first._one("PRAGMA schema_version")
+            with real(self, begin):
+                yield
+
+        monkeypatch.setattr(database.Database, "transaction", late)
+        with Archive(path) as second:
+            assert [second._one("PRAGMA schema_version")] == versions
+
     def test_importing_and_opening_is_light(self, tmp_path: Path) -> None:
         Archive(tmp_path / "evolve.db").close()
         code = (

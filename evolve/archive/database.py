@@ -159,9 +159,10 @@ class Database:
         views = (folder("archive") / "views.sql").read_text("utf-8")
         if self._behind(files, views):
             with self.transaction():
-                if self._missing(files):  # asked again: another process may have been faster
-                    migrate(self._connection, files)
-                self._replace_views(views)
+                if self._behind(files, views):  # asked again: another process may have been faster
+                    if self._missing(files):
+                        migrate(self._connection, files)
+                    self._replace_views(views)
 
     def read_only(self) -> None:
         """Let this connection write nothing any more."""

@@ -141,6 +141,8 @@ def test_rows_by_keyboard_then_diff_and_lineage(browser: Browser, large: tuple[s
         expect(page.get_by_role("heading", name="Difference")).to_be_visible()
         assert page.locator("table.sides tr.changed, table.sides tr.added, table.sides tr.removed").count() > 0
         page.goto(inside(address, "/runs/large/lineage"))
+        at_its_end = "tree => tree.scrollLeft > 0 && tree.scrollLeft + tree.clientWidth >= tree.scrollWidth - 1"
+        assert page.locator(".treebox").evaluate(at_its_end)
         page.locator("svg a").first.focus()
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="Code")).to_be_visible()
