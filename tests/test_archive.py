@@ -370,7 +370,8 @@ class TestFile:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Else the first would lose its statements, in the midst of a run."""
-        path, versions = tmp_path / "evolve.db", []
+        path = tmp_path / "evolve.db"
+        versions: list[int] = []
         real = database.Database.transaction
 
         @contextlib.contextmanager
