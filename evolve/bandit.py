@@ -156,7 +156,7 @@ class Arms(ABC):
 
 
 def builtin(arm: str) -> bool:
-    """Whether an arm asks no model."""
+    """Whether an arm is one of the package's own. Operators of somebody else's earn as models do."""
     return arm.startswith("builtin/")
 
 
@@ -234,6 +234,6 @@ def bandit(weights: Mapping[str, float], config: BanditConfig, priors: Priors) -
     if (known := BANDITS.get(config.kind)) is not None:
         return known(weights, config, priors)
     methods = ["pick", "pull", "tell"]
-    return plugins.Arms(
+    return plugins.HeldBandit(
         config.kind, plugins.make(config.kind, weights, config, priors, setting="bandit.kind", methods=methods)
     )

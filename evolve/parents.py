@@ -93,7 +93,7 @@ def sampler(score: Metric, search: SearchConfig) -> ParentSampler:
     if (known := SAMPLERS.get(search.parents)) is not None:
         return known(score, search)
     made = plugins.make(search.parents, score, search, setting="search.parents", methods=["sample"])
-    return plugins.Sampler(search.parents, made)
+    return plugins.HeldSampler(search.parents, made)
 
 
 def scored(program: Program) -> float:

@@ -57,7 +57,7 @@ def make(name: str, *arguments: Any, setting: str, methods: Sequence[str]) -> An
     factory = _found(name, setting)
     try:
         made = factory(*arguments)
-    except Exception as error:
+    except Exception as error:  # whatever somebody else's code raises: its owner is told where, without our frames
         raise ConfigError(f"{setting}: {name} cannot be made: {_told(error)}") from error
     if missing := [method for method in methods if not callable(getattr(made, method, None))]:
         raise ConfigError(
@@ -92,7 +92,7 @@ class Guarded:
             wrong = _wrong(made)
         except Stop as stop:
             raise Stop("draft", str(stop.reason)) from stop
-        except Exception as error:
+        except Exception as error:  # whatever somebody else's code raises: the night goes on, and the row says why
             raise Stop("draft", f"{self._name}: {_told(error)}") from error
         if wrong:
             raise Stop("draft", f"{self._name} made no draft: {wrong}")
@@ -113,7 +113,7 @@ def _wrong(made: Any) -> str:
     return ""
 
 
-class Sampler:
+class HeldSampler:
     """A parent sampler of somebody else's, held to what it was given."""
 
     def __init__(self, name: str, sampler: ParentSampler) -> None:
@@ -131,7 +131,7 @@ class Sampler:
         return made
 
 
-class Arms:
+class HeldBandit:
     """A bandit of somebody else's, held to what it was offered."""
 
     def __init__(self, name: str, bandit: Bandit) -> None:
@@ -164,7 +164,7 @@ def _found(name: str, setting: str) -> Callable[..., Any]:
         raise ConfigError(
             f"{setting}: {name}: there is no module {error.name!r}, neither where Python looks nor in {here}"
         ) from None
-    except Exception as error:
+    except Exception as error:  # as above, of the module itself
         raise ConfigError(f"{setting}: {name} cannot be imported: {_told(error)}") from error
     found: Callable[..., Any] | None = getattr(module, attribute, None)
     if not callable(found):

@@ -298,7 +298,7 @@ def _further(info: RunInfo, budget: Mapping[str, Any]) -> None:
         if (given := budget.get(name)) is not None and given < spent:
             raise ConfigError(
                 f"budget.{name}: run {info.name} has come to {spent:g} already, and a budget counts all sittings together: "
-                f"give more than that to go on"
+                "give more than that to go on"
             )
 
 
