@@ -5,22 +5,26 @@ they are compared with: a reference after tuning, and random search.
 from __future__ import annotations
 
 import math
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import closing
-from dataclasses import replace
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from evolve import task as tasks
+from evolve.archive import Archive
 from evolve.config import Config
 from evolve.errors import JudgeError
 from evolve.executor import LocalExecutor
 from evolve.jail import Confinement
+from evolve.normal import digest as digest_of
 from evolve.operators.tune import constants
-from evolve.records import Attempt, Evaluation, Job, Program, Sources, Task
-from evolve.session import created, slots_of
+from evolve.records import Attempt, Evaluation, Job, Sources, Task
+from evolve.session import Session, created, reopened, slots_of
 from evolve.stages import has_screen, has_validate, takes_seed
 from evolve.survey import Measured, Survey
 
@@ -28,6 +32,8 @@ NOISY = 5
 """Evaluations of each program where chance decides that no seed fixes, as where time is measured."""
 FEW = 3
 """Seeds, at least, where ``evaluate`` takes one: two leave no idea of the noise."""
+EVERY = 100_000
+"""Elites of an island: more than a search that is compared with has programs."""
 IDLE = 200
 """Attempts in a row without a new program after which a tuner has tried what there is."""
 
@@ -87,7 +93,13 @@ def survey(
 
 
 def further(
-    found: Survey, confinement: Confinement, *, tune: int = 0, random: int = 0, tell: Tell = lambda what, done, of: None
+    found: Survey,
+    confinement: Confinement,
+    *,
+    tune: int = 0,
+    random: int = 0,
+    db: Path | None = None,
+    tell: Tell = lambda what, done, of: None,
 ) -> Survey:
     """Return a survey with what the programs of the folder become by tuning, and with random search, on the same seeds.
 
@@ -96,14 +108,16 @@ def further(
         confinement: how candidates are confined.
         tune: evaluations for tuning each of them; 0 is none.
         random: evaluations of random search; 0 is none.
+        db: the archive that keeps these searches, where they go on if it has their beginnings; one that is thrown away where
+            not given.
         tell: told of each evaluation.
 
     Raises:
         EvolveError: as for `evolve.run`.
     """
     sources = [row for row in found.rows if row.scores and not row.asked]
-    made = [tuned(found.task, row, tune, tell) for row in sources] if tune else []
-    made += [random_search(found.task, random, tell)] if random else []
+    made = [tuned(found.task, row, tune, db, tell) for row in sources] if tune else []
+    made += [random_search(found.task, random, db, tell)] if random else []
     rows = [row for row in made if row is not None]
     if not rows:
         return found
@@ -168,7 +182,9 @@ class Judging:
 # ---------------------------------------------------------------------- searching
 
 
-def tuned(task: Task, row: Measured, evaluations: int, tell: Tell = lambda what, done, of: None) -> Measured | None:
+def tuned(
+    task: Task, row: Measured, evaluations: int, db: Path | None = None, tell: Tell = lambda what, done, of: None
+) -> Measured | None:
     """Return the best that a run with ``builtin/tune`` alone makes of a program; None where it has no constants to tune.
 
     Raises:
@@ -176,11 +192,13 @@ def tuned(task: Task, row: Measured, evaluations: int, tell: Tell = lambda what,
     """
     if not constants(row.sources, task.language).numbers:
         return None
-    found = _searched(task, row.sources, {"arms": {"builtin/tune": 1.0}}, evaluations, f"tuning {row.name}", tell)
-    return Measured(f"{row.name}, tuned", found)
+    search = _Search("tuned", f"tuning {row.name}", evaluations, {"arms": {"builtin/tune": 1.0}})
+    return Measured(f"{row.name}, tuned", _searched(task, row.sources, search, db, tell))
 
 
-def random_search(task: Task, evaluations: int, tell: Tell = lambda what, done, of: None) -> Measured:
+def random_search(
+    task: Task, evaluations: int, db: Path | None = None, tell: Tell = lambda what, done, of: None
+) -> Measured:
     """Return the best of a run from the seed program in which no score decides what is changed next: parents are drawn alike from
     all programs that have a score, and changed by ``builtin/mutate``, or ``builtin/tune`` where that does not know the language.
 
@@ -188,43 +206,78 @@ def random_search(task: Task, evaluations: int, tell: Tell = lambda what, done, 
         EvolveError: as for `evolve.run`.
     """
     arm = "builtin/mutate" if task.language == "python" else "builtin/tune"
-    search = {"parents": "random", "elites": evaluations + 1, "islands": 1}
-    settings = {"arms": {arm: 1.0}, "search": search}
-    return Measured("random search", _searched(task, task.initial, settings, evaluations, "random search", tell))
+    # As many elites as there can be programs, and more: the setting stays as it is where a later sitting asks for more.
+    parents = {"parents": "random", "elites": EVERY, "islands": 1}
+    search = _Search("random", "random search", evaluations, {"arms": {arm: 1.0}, "search": parents})
+    return Measured("random search", _searched(task, task.initial, search, db, tell))
 
 
-def _searched(
-    task: Task, sources: Sources, settings: Mapping[str, Any], evaluations: int, what: str, tell: Tell
-) -> Sources:
-    """Return the program with the best score of a run, in an archive that is thrown away. It need not be the champion: luck is
-    granted to what others are compared with, rather than to them.
+@dataclass(frozen=True)
+class _Search:
+    """A search to compare with: the beginning of its run's name, how it is told of, how long it is, and its settings."""
+
+    kind: str
+    what: str
+    evaluations: int
+    settings: Mapping[str, Any]
+
+
+def _searched(task: Task, sources: Sources, search: _Search, db: Path | None, tell: Tell) -> Sources:
+    """Return the program with the best score of a run. It need not be the champion: luck is granted to what others are compared
+    with, rather than to them.
 
     Without a folder of its own the task has neither the settings nor the models that its folder names.
     """
     alone = replace(task, initial=sources, root=Path(), search={}, models={})
-    best: Program | None = None
     idle = 0
 
     def watch(attempt: Attempt) -> None:
-        nonlocal best, idle
+        nonlocal idle
         idle = 0 if attempt.points else idle + 1
-        if attempt.program is not None and (best is None or better(task, attempt.program.score, best.score)):
-            best = attempt.program
-        tell(what, session.loop.budget.evaluations, evaluations)
+        tell(search.what, session.loop.budget.evaluations, search.evaluations)
         if idle >= IDLE:
             session.loop.drain("there is nothing new to try")
 
-    with tempfile.TemporaryDirectory(prefix="evolve-") as folder:
-        nothing = Path(folder) / "evolve.toml"
-        nothing.touch()
-        flags = {**settings, "budget": {"evaluations": evaluations}}
-        with created(alone, flags=flags, config=nothing, seed=0, db=Path(folder) / "evolve.db") as session:
-            session.loop.champions.retire()
-            session.evolve([watch])
-            if session.loop.draining == "interrupted":
-                raise KeyboardInterrupt
-            start = session.archive.seeds(session.info.name)[0][0].score
-            return best.sources if best and better(task, best.score, start) else sources
+    with ExitStack() as stack:
+        if db is None:
+            db = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="evolve-"))) / "evolve.db"
+        name = _name(alone, search)
+        with Archive(db) as archive:
+            known = {info.name: info for info in archive.runs()}
+        if name not in known or known[name].evaluations < search.evaluations:
+            with _opened(alone, name, search, db, new=name not in known) as session:
+                session.loop.champions.retire()
+                session.evolve([watch])
+                if session.loop.draining == "interrupted":
+                    raise KeyboardInterrupt
+        with Archive(db) as archive:
+            return _best(archive, name, task)
+
+
+def _name(alone: Task, search: _Search) -> str:
+    """Return what a search's run is called: the same only where the task is, and the program that it starts from."""
+    start = sha256(f"{alone.digest} {digest_of(alone.initial, alone.language)}".encode()).hexdigest()
+    return f"{search.kind}-{re.sub(r'[^a-z0-9]+', '-', alone.name.lower()).strip('-')[:50]}-{start[:8]}"
+
+
+@contextmanager
+def _opened(alone: Task, name: str, search: _Search, db: Path, *, new: bool) -> Iterator[Session]:
+    """Begin a search, or open it to go on with it, without the settings of the working folder."""
+    budget = {"budget": {"evaluations": search.evaluations}}
+    with ExitStack() as stack:
+        if new:
+            nothing = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="evolve-"))) / "evolve.toml"
+            nothing.touch()
+            flags = {**search.settings, **budget}
+            yield stack.enter_context(created(alone, flags=flags, config=nothing, seed=0, name=name, db=db))
+        else:
+            yield stack.enter_context(reopened(name, db=db, flags=budget, task=alone))
+
+
+def _best(archive: Archive, name: str, task: Task) -> Sources:
+    """Return the program with the best score of a run: the first of the two best, or the second where a champion comes first."""
+    first, *others = archive.best(2, name)
+    return next((other for other in others if better(task, other.score, first.score)), first).sources
 
 
 def better(task: Task, score: float | None, other: float | None) -> bool:

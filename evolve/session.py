@@ -239,9 +239,14 @@ def created(
 
 @contextmanager
 def reopened(
-    name: str | None = None, *, db: str | Path | None = None, flags: Mapping[str, Any] | None = None
+    name: str | None = None,
+    *,
+    db: str | Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    task: Task | None = None,
 ) -> Iterator[Session]:
-    """Open a run to go on with it: the named one, or the newest that is not done.
+    """Open a run to go on with it: the named one, or the newest that is not done. ``task`` is what it evolves, where that is no
+    folder that the archive could name.
 
     Raises:
         EvolveError: if there is none, its task has changed so that scores would not compare, or another process runs
@@ -249,12 +254,7 @@ def reopened(
     """
     with Archive(database(db), create=False) as archive:
         info = archive.run(name) if name else _unfinished(archive)
-        if not info.task_path:
-            raise ArchiveError(
-                f"run {info.name} was made by evolve.optimize, whose function is not stored: "
-                f"call it again with start_from=[{info.name!r}]"
-            )
-        task = tasks.load(info.task_path)
+        task = task or _folder(info)
         if task.digest != info.task_digest:
             raise ArchiveError(
                 f"the task in {info.task_path} has changed since run {info.name} began, so old and new scores would not compare; "
@@ -271,6 +271,16 @@ def reopened(
         with Session(archive, info, task, config, arms, resumed=settings) as session:
             session.begin()
             yield session
+
+
+def _folder(info: RunInfo) -> Task:
+    """Load the task of a run from the folder that the archive names."""
+    if not info.task_path:
+        raise ArchiveError(
+            f"run {info.name} has no task folder to go on from. If evolve.optimize made it, whose function is not stored, call "
+            f"that again with start_from=[{info.name!r}]; if evolve check --db, give that command again"
+        )
+    return tasks.load(info.task_path)
 
 
 def _resumable(archive: Archive, info: RunInfo, config: Config) -> None:

@@ -3,18 +3,23 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+import evolve
 from evolve import references
+from evolve.archive import Archive
 from evolve.cli import main
+from evolve.errors import ArchiveError
 from evolve.jail import choose
 from evolve.records import Evaluation, Task
 from evolve.survey import Measured, Survey, precision
@@ -115,7 +120,7 @@ def test_a_survey_judges_all_programs_on_the_same_seeds_and_says_what_holds(make
     assert lead.mean > 2 * lead.error > 0
     assert first.screened is not None
     assert mean.hidden is not None
-    assert len(first.again) >= 2
+    assert first.again
     screen, evaluate = found.cost
     assert screen is not None
     assert evaluate is not None
@@ -149,8 +154,12 @@ def test_the_command_prints_a_table_and_its_exit_code_says_whether_records_hold(
 
 
 def test_options_that_belong_to_it_are_refused_without_it(make: Make) -> None:
-    code, output = check(str(make()), "--tune", "3")
-    assert (code, "go with --references" in output) == (2, True)
+    for words in (["--tune", "3"], ["--lint", "--random", "3"]):
+        code, output = check(str(make()), *words)
+        assert (code, "go with --references" in output) == (2, True)
+    for words in ([], ["--references"]):
+        code, output = check(str(make()), *words, "--db", "evolve.db")
+        assert (code, "no search to keep" in output) == (2, True)
 
 
 def test_what_judging_chance_decides_is_judged_more_often(make: Make) -> None:
@@ -294,3 +303,35 @@ def test_a_program_of_yours_is_compared_with_all_others_on_seeds_and_on_hidden_p
     assert "on 5 hidden parts" in output
     done = CliRunner().invoke(main, ["check", str(root), "--references", "--json"])
     assert json.loads(done.stdout)["comparisons"] == []
+
+
+def test_searches_are_kept_and_go_on_where_they_ended(make: Make, tmp_path: Path) -> None:
+    root, db = str(make()), tmp_path / "kept.db"
+
+    def searched(tune: int) -> dict[str, float]:
+        words = [root, "--references", "--json", "--db", str(db), "--tune", str(tune), "--random", "3"]
+        told = json.loads(CliRunner().invoke(main, ["check", *words], catch_exceptions=False).stdout)
+        return {row["name"]: row["score"] for row in told["programs"]}
+
+    def runs() -> dict[str, tuple[int, int]]:
+        """Return each run's evaluations and sittings."""
+        with closing(sqlite3.connect(db)) as connection:
+            rows = connection.execute(
+                "SELECT name, (SELECT count(*) FROM sittings WHERE run = name) FROM runs"
+            ).fetchall()
+        with Archive(db, create=False) as archive:
+            return {name: (archive.run(name).evaluations, sittings) for name, sittings in rows}
+
+    searched(2)
+    assert sorted(name.rsplit("-", 1)[0] for name in runs()) == ["random-centre", "tuned-centre", "tuned-centre"]
+    more = searched(5)
+    assert {name: row for name, row in runs().items() if name.startswith("tuned")} == dict.fromkeys(
+        (name for name in runs() if name.startswith("tuned")), (5, 2)
+    )
+    assert [row for name, row in runs().items() if name.startswith("random")] == [(3, 1)]
+    before = runs()
+    assert searched(5) == more
+    assert runs() == before
+    assert searched(4) == more, "a longer search is there already"
+    with pytest.raises(ArchiveError, match="if evolve check --db, give that command again"):
+        evolve.resume(next(iter(before)), evaluations=9, db=db)

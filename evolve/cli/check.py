@@ -60,15 +60,19 @@ if TYPE_CHECKING:
     metavar="N",
     help="With --references: random search as well, for N evaluations.",
 )
+@click.option(
+    "--db",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --tune and --random: the archive that keeps these searches; given again, they go on where they were cut off.",
+)
 @as_json_option
 def check(task: str, program: Path | None, seed: int, isolation: str, artifacts: Path | None, models: tuple[str, ...],
           evaluations: int, references: bool, lint: bool, seeds: int | None, tune: int | None, random: int | None,
-          as_json: bool) -> None:  # fmt: skip
+          db: Path | None, as_json: bool) -> None:  # fmt: skip
     """Judge TASK's seed program, or a program of yours, as a run would; exit with 1 unless it has a score, also by `validate`."""
+    _refuse(references, lint, seeds, searches=bool(tune or random), db=db)
     if references or lint:
-        sys.exit(_survey(task, program, isolation, seeds, tune, random, table=references, as_json=as_json))
-    if seeds or tune or random:
-        raise click.UsageError("--seeds, --tune and --random go with --references")
+        sys.exit(_survey(task, program, isolation, seeds, tune, random, db, table=references, as_json=as_json))
     from evolve import foreign
     from evolve import task as loader
     from evolve.errors import EvolveError
@@ -114,6 +118,20 @@ def check(task: str, program: Path | None, seed: int, isolation: str, artifacts:
     sys.exit(0 if {one.status for one in (seen, held_out) if one is not None} == {"ok"} else 1)
 
 
+def _refuse(references: bool, lint: bool, seeds: int | None, *, searches: bool, db: Path | None) -> None:
+    """Refuse options that would do nothing.
+
+    Raises:
+        click.UsageError: if there is one.
+    """
+    if searches and not references:
+        raise click.UsageError("--tune and --random go with --references")
+    if seeds and not (references or lint):
+        raise click.UsageError("--seeds goes with --references and --lint")
+    if db and not searches:
+        raise click.UsageError("--db goes with --tune and --random: there is no search to keep")
+
+
 def _survey(
     task: str,
     program: Path | None,
@@ -121,6 +139,7 @@ def _survey(
     seeds: int | None,
     tune: int | None,
     random: int | None,
+    db: Path | None,
     *,
     table: bool,
     as_json: bool,
@@ -142,7 +161,7 @@ def _survey(
         rows.append(Measured(str(program), loader.read_program(loaded, program), asked=True))
     confinement = choose(isolation)
     found = references.survey(loaded, rows, confinement, seeds=seeds, tell=progress)
-    found = references.further(found, confinement, tune=tune or 0, random=random or 0, tell=progress)
+    found = references.further(found, confinement, tune=tune or 0, random=random or 0, db=db, tell=progress)
     findings = lint.findings(found, confinement, progress)
     progress.clear()
     if as_json:
