@@ -16,7 +16,7 @@ from typing import Any
 from evolve import task as tasks
 from evolve.archive import Archive, ArmHistory, RunInfo
 from evolve.arms import Arm, build
-from evolve.config import Config, merge, parse, resolve
+from evolve.config import Config, merge, resolve
 from evolve.errors import ArchiveError, ConfigError, sentence
 from evolve.executor import InlineExecutor, LocalExecutor
 from evolve.executor.local import complain
@@ -29,6 +29,7 @@ from evolve.records import Program, Sources, Task
 from evolve.seams import Executor, Listener, Observer
 from evolve.secrets import load_environment
 from evolve.stages import environment
+from evolve.toml import parse
 from evolve.track import observed, require_trackers
 
 DEFAULT_DB = "evolve.db"

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from evolve import blocks, foreign, sharing
-from evolve.config import merge, parse, read_toml
+from evolve.config import merge
 from evolve.errors import TaskError
 from evolve.languages import LANGUAGES
 from evolve.records import Baseline, Resources, Sources, Stages, Task, TaskCost
 from evolve.resources import folder
 from evolve.tables import TaskTable
+from evolve.toml import parse, read_toml
 
 _UNJUDGED = {"task.toml", "knowledge", "prompts", "references", "README.md", "initial", "variants"}
 

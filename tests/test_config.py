@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from evolve.config import Config, describe, merge, parse, resolve, settings
+from evolve.config import Config, describe, merge, resolve, settings
 from evolve.errors import ConfigError, TaskError
 from evolve.tables import TaskTable
+from evolve.toml import parse
 
 
 def test_later_layers_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,13 @@ import evolve
 from evolve.archive import Archive
 from evolve.bandit import BANDITS
 from evolve.cli.completion import _choices
-from evolve.config import KINDS, PARENTS, Config, parse
+from evolve.config import KINDS, PARENTS, Config
 from evolve.errors import ConfigError
 from evolve.parents import SAMPLERS
 from evolve.plugins import is_plugin, make
 from evolve.replay import replay
 from evolve.task import load
+from evolve.toml import parse
 
 NAMES = (f"plugged{number}" for number in itertools.count())
 PARTS = """

@@ -14,8 +14,9 @@ import pytest
 from pydantic import BaseModel
 
 from evolve.cli import main
-from evolve.config import Config, parse
+from evolve.config import Config
 from evolve.tables import TaskTable
+from evolve.toml import parse
 from tests import readme
 
 ROOT = readme.ROOT
