@@ -24,6 +24,11 @@ SELECT a.arm, (a.told_order + :step - 1) / :step, count(*)
 FROM evaluations AS e CROSS JOIN attempts AS a ON a.run = e.run AND a.number = e.attempt
 WHERE e.run = :run AND e.purpose IN ('child', 'tune') AND e.cached = 0 AND a.told_order IS NOT NULL GROUP BY 1, 2
 """
+PAID = """
+SELECT a.arm, (a.told_order + :step - 1) / :step, total(r.dollars)
+FROM replies AS r CROSS JOIN attempts AS a ON a.run = r.run AND a.number = r.attempt
+WHERE r.run = :run AND r.dollars > 0 AND a.told_order IS NOT NULL GROUP BY 1, 2
+"""
 
 
 @dataclass(slots=True)
@@ -52,7 +57,7 @@ class Achieved:
 @dataclass(frozen=True, slots=True)
 class ArmPoint:
     """What one arm had done when so many of a run's attempts had been told: its pulls, its wins (rewards above 0), the sum of its
-    rewards, and evaluations that a budget counts.
+    rewards, evaluations that a budget counts, and the dollars of its calls, uncertain ones at their most, unpriced ones left out.
     """
 
     arm: str
@@ -61,6 +66,7 @@ class ArmPoint:
     wins: int
     gain: float
     evaluations: int
+    dollars: float
 
 
 class Achievements(Database):
@@ -77,6 +83,7 @@ class Achievements(Database):
             attempts = self._all(ATTEMPTS, {"run": run, "step": step})
             found = self._all(FOUND, {"run": run, "minimize": direction == "minimize"})
             judged = self._all(JUDGED, {"run": run, "step": step})
+            paid = self._all(PAID, {"run": run, "step": step})
         rows: dict[tuple[str, str], Achieved] = {}
         slices: dict[tuple[str, int], tuple[int, int, float]] = {}
         for arm, operator, place, count, heard, stopped, wins, gain, rewarded in attempts:
@@ -93,19 +100,28 @@ class Achievements(Database):
             row = rows[arm, operator]
             row.scored, row.improved, row.best = scored, improved, best
         counted = {(arm, place): count for arm, place, count in judged}
+        dollars = {(arm, place): amount for arm, place, amount in paid}
         series = [
-            (arm, min(place * step, told), *done, counted.get((arm, place), 0))
+            (arm, min(place * step, told), *done, counted.get((arm, place), 0), dollars.get((arm, place), 0.0))
             for (arm, place), done in sorted(slices.items())
         ]
         return sorted(rows.values(), key=lambda row: (-row.attempts, row.arm, row.operator)), _summed(series)
 
 
-def _summed(series: list[tuple[str, int, int, int, float, int]]) -> list[ArmPoint]:
+def _summed(series: list[tuple[str, int, int, int, float, int, float]]) -> list[ArmPoint]:
     """Return points that count from the beginning, of an arm's slices in order."""
     found: list[ArmPoint] = []
-    for arm, told, pulls, wins, gain, evaluations in series:
-        last = found[-1] if found and found[-1].arm == arm else ArmPoint(arm, 0, 0, 0, 0.0, 0)
+    for arm, told, pulls, wins, gain, evaluations, dollars in series:
+        last = found[-1] if found and found[-1].arm == arm else ArmPoint(arm, 0, 0, 0, 0.0, 0, 0.0)
         found.append(
-            ArmPoint(arm, told, last.pulls + pulls, last.wins + wins, last.gain + gain, last.evaluations + evaluations)
+            ArmPoint(
+                arm,
+                told,
+                last.pulls + pulls,
+                last.wins + wins,
+                last.gain + gain,
+                last.evaluations + evaluations,
+                last.dollars + dollars,
+            )
         )
     return found

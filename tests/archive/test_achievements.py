@@ -52,6 +52,7 @@ def test_views_and_sums_agree_on_a_whole_run(tmp_path: Path) -> None:
         rows, points = archive.achieved(run)
         view = archive._all(VIEW, (run,))
         counts = {spent.arm: spent.counted for spent in archive.spend(run)}
+        paid = {spent.arm: (spent.dollars or 0.0) + (spent.uncertain_dollars or 0.0) for spent in archive.spend(run)}
     assert [counted(row) for row in rows] == [tuple(row[:-1]) for row in view]
     assert [row.mean_gain for row in rows] == pytest.approx([row[-1] for row in view])
     last: dict[str, ArmPoint] = {point.arm: point for point in points}
@@ -60,6 +61,8 @@ def test_views_and_sums_agree_on_a_whole_run(tmp_path: Path) -> None:
         assert point.pulls == sum(row.told for row in ours)
         assert point.gain == pytest.approx(sum(row.gain for row in ours))
         assert point.evaluations == counts[arm]
+        assert point.dollars == pytest.approx(paid[arm])
+    assert any(point.dollars for point in points)
     assert any(row.stopped for row in rows)
     assert any(row.improved for row in rows)
     assert len(points) <= 60 * len(last)

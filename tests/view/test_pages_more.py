@@ -1,4 +1,4 @@
-"""The pages of lineage, islands, front and comparison, on archives that were made up."""
+"""The pages of runs, lineage, islands, front and comparison, on archives that were made up."""
 
 from __future__ import annotations
 
@@ -67,6 +67,15 @@ class TestMadeUp:
         archive_of(tmp_path / "again.db", programs=300, seed=3)
         with Archive(made) as archive, Archive(tmp_path / "again.db") as again:
             assert archive.tree("made") == again.tree("made")
+
+
+class TestRun:
+    def test_gain_per_dollar_is_drawn_of_arms_that_cost_dollars(self, visitor: TestClient) -> None:
+        page, free = (visitor.get(f"/runs/{run}").text for run in ("made", "other"))
+        assert all("Gain per evaluation of each arm" in one for one in (page, free))
+        drawn = page.split("Gain per dollar of each arm", 1)[1].split("</figure>")[0]
+        assert "builtin/tune" not in drawn
+        assert "Gain per dollar" not in free
 
 
 class TestLineage:

@@ -13,13 +13,14 @@ from evolve.view.drawing.plots import Series, chart
 from evolve.view.drawing.scores import SPENT, score_chart
 from evolve.view.shown import Shown, Visit
 
-MEASURES: Mapping[str, Callable[[ArmPoint], float]] = {
+MEASURES: Mapping[str, Callable[[ArmPoint], float | None]] = {
     "attempts": lambda point: float(point.pulls),
     "improved": lambda point: float(point.wins),
     "gain": lambda point: point.gain,
     "gain per evaluation": lambda point: point.gain / point.evaluations if point.evaluations else 0.0,
+    "gain per dollar": lambda point: point.gain / point.dollars if point.dollars else None,
 }
-"""What is drawn of arms, summed since the beginning."""
+"""What is drawn of arms, summed since the beginning; None where there is nothing to say, as of arms that cost no dollars."""
 
 
 def run(visit: Visit) -> Shown:
@@ -45,7 +46,7 @@ def run(visit: Visit) -> Shown:
         "progress": score_chart(
             info, moments, against, link=lambda digest: f"/runs/{info.name}/programs/{digest[:ID_LENGTH]}"
         ),
-        "plots": [_arms(arms, what) for what in MEASURES],
+        "plots": [plot for what in MEASURES if (plot := _arms(arms, what)) is not None],
         "arms": achieved,
         "states": archive.arm_states(info.name),
         "spend": spend,
@@ -79,11 +80,13 @@ def _rate(info: RunInfo) -> float | None:
     return info.evaluations / info.seconds * 60 if info.seconds > 0 else None
 
 
-def _arms(points: Sequence[ArmPoint], what: str) -> str:
-    """Return the chart of what arms did over time."""
-    of = MEASURES[what]
-    series = [
-        Series(name, [(float(point.told), of(point)) for point in points if point.arm == name])
-        for name in sorted({point.arm for point in points})
-    ]
+def _arms(points: Sequence[ArmPoint], what: str) -> str | None:
+    """Return the chart of what arms did over time; None where there is nothing to say of any."""
+    drawn: dict[str, list[tuple[float, float]]] = {}
+    for point in points:
+        if (value := MEASURES[what](point)) is not None:
+            drawn.setdefault(point.arm, []).append((float(point.told), value))
+    if not drawn:
+        return None
+    series = [Series(name, drawn[name]) for name in sorted(drawn)]
     return chart(series, title=f"{what.capitalize()} of each arm", x="attempts told", y=what, height=240)
