@@ -114,11 +114,11 @@ class Loop:
                 if self.draining or self.champions.idle:
                     return over
             if self._waits():
-                self.executor.pump(self.calls.delay())
+                self.executor.pump(0.0 if self.wants_more() else self.calls.delay())
 
     def _waits(self) -> bool:
-        """Whether there is nothing to do before something comes back."""
-        if any(flight.landed for flight in self.flights):  # at once, where the archive knew what the judge would see
+        """Whether there is nothing to tell before something comes back."""
+        if any(map(_told_next, self.flights)):  # at once, where the archive knew what the judge would see
             return False
         return bool(self.flights) or not self.wants_more()
 
@@ -130,7 +130,7 @@ class Loop:
         with self.archive.transaction():
             self.commands.take(self.state.told, ending=bool(self.draining))
             for flight in landed:
-                if flight.seen.status != "judge_error":
+                if _told_next(flight):
                     self._land(flight)
             self._answer(replies)
             if self.draining or self._broken or self.budget.over():
@@ -141,7 +141,8 @@ class Loop:
                 flight = board(Attempt(self.ask()), self.arms, self.task)
                 self.flights.append(flight)
                 self._draft(flight)
-            self._answer(self.calls.open())
+            if not self.commands.paused:
+                self._answer(self.calls.open())
             if self._broken is None and not self._halted:
                 self.judging.take_review()
         self.calls.send()
@@ -304,3 +305,8 @@ class Loop:
                 f"no model can be asked any more: {why}. When that is mended, evolve resume {self.run} goes on"
             )
         return True
+
+
+def _told_next(flight: Flight) -> bool:
+    """Whether the judge is done with a flight. One at which the judge itself failed is adopted by the next resume."""
+    return flight.landed and flight.seen.status != "judge_error"

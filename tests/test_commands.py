@@ -22,7 +22,7 @@ from evolve.errors import ArchiveError
 from evolve.records import Attempt, Metric
 from evolve.replay import replay
 from evolve.task import load
-from evolve.testing import ScriptedServer, Staircase
+from evolve.testing import Answer, ScriptedServer, Staircase
 from tests.archives import fill
 
 SMALL: dict[str, Any] = {
@@ -101,6 +101,35 @@ def test_a_pause_begins_nothing_and_stops_the_clock(tmp_path: Path) -> None:
         assert replay(archive, archive.run().name, load("math/circle_packing")).differences == ()
     assert observer.notices[0].startswith("paused from the page; `evolve pause circle_packing-1 --off`")
     assert observer.notices[1].startswith("goes on")
+
+
+def test_a_pause_sends_no_calls(tmp_path: Path) -> None:
+    """Those that wait for their turn, and further turns of conversations, wait until it goes on."""
+    db, counts = tmp_path / "e.db", list[int]()
+    clever = Staircase.model(0.5, seed=3)
+    stairs = Staircase.write(tmp_path / "stairs")
+
+    def watch() -> None:
+        with Archive(db) as archive:
+            while not archive.runs() or not archive.paused(archive.run().name):
+                time.sleep(0.02)
+            time.sleep(0.6)  # what is asked already ends
+            counts.append(len(server.requests))
+            time.sleep(1.2)
+            counts.append(len(server.requests))
+            archive.command(archive.run().name, "continue")
+
+    with ScriptedServer(lambda request: Answer(clever(request).text, latency=0.4), price=(1.0, 2.0)) as server:
+        model = {"model": f"openai/a@{server.url}", "concurrency": 1, "price_input": 1.0, "price_output": 2.0}
+        settings = {"arms": {}, "models": {"a": {**model, "max_tokens": 600}}}
+        Archive(db).close()
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        given: dict[str, Any] = {"db": db, "seed": 1, "executor": "inline", "workers": 6, "evaluations": 7}
+        done = api.run(stairs, **given, settings=settings, observers=[After(db, {1: ("pause", "")})])
+        watcher.join(20)
+        assert done.reason == "7 evaluations"
+        assert counts[0] == counts[1] < len(server.requests)
 
 
 def test_hints_stand_in_prompts_from_then_on_and_are_replayed(tmp_path: Path) -> None:

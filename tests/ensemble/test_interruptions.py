@@ -16,6 +16,7 @@ import pytest
 from evolve import api
 from evolve.archive import Archive
 from evolve.errors import ConfigError, JudgeError, ModelError
+from evolve.loop import Loop
 from evolve.replay import replay
 from evolve.task import load
 from evolve.testing import Answer, Request, ScriptedServer, Staircase
@@ -154,7 +155,9 @@ def test_tries_that_wait_are_let_go_and_go_on_later(launch: Launch, tmp_path: Pa
         same(db, "r", stairs, server)
 
 
-def test_calls_under_way_are_waited_for_when_evaluate_fails(launch: Launch, tmp_path: Path, stairs: Path) -> None:
+def test_calls_under_way_are_waited_for_when_evaluate_fails(
+    launch: Launch, tmp_path: Path, stairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     db, flag = tmp_path / "a.db", tmp_path / "broken"
     (stairs / "evaluate.py").write_text(
         "import os\n\n\ndef evaluate(candidate):\n"
@@ -167,9 +170,19 @@ def test_calls_under_way_are_waited_for_when_evaluate_fails(launch: Launch, tmp_
         flag.touch()
         return Answer(clever(request).text, latency=0.6 if len(server.requests) > 1 else 0.1)
 
+    turns = 0
+    turn = Loop._turn
+
+    def counted(loop: Loop) -> None:
+        nonlocal turns
+        turns += 1
+        turn(loop)
+
+    monkeypatch.setattr(Loop, "_turn", counted)
     with ScriptedServer(answer, price=(1.0, 2.0)) as server:
         with pytest.raises(JudgeError, match="the disk is gone"):
             launch({"m": model(server.url)}, evaluations=6, workers=2, name="r")
+        assert turns < 200, "it waits for the call under way instead of spinning"
         asked = len(server.requests)
         assert asked in (2, 3)
         assert rows(db, "SELECT state, count(*) FROM replies GROUP BY state") == [("done", asked)]
