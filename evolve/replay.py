@@ -7,7 +7,7 @@ is reported with its attempt.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice, takewhile
@@ -85,7 +85,7 @@ class Again:
         """Follow the recorded order to its end."""
         archive, run = self._archive, self._run
         told = (archive.attempt(run, light.proposal.number) for light in archive.history(run))
-        first, *resumes = archive.sittings(run)
+        first, *resumes = _used(archive.sittings(run))
         self._sit(first)
         try:
             for event in events(archive.asks(run), told, archive.drafts(run)):
@@ -162,6 +162,12 @@ class Again:
         now.dollars, now.tokens, now.seconds = then.dollars, then.tokens, then.seconds
         loop.tell(now)
         self._differences += _compare_tells(then, now)
+
+
+def _used(sittings: Sequence[Sitting]) -> list[Sitting]:
+    """Return the sittings but for those in which nothing was asked or told, as of resumes that failed with their settings."""
+    pairs = zip(sittings, [*sittings[1:], None], strict=True)
+    return [one for one, after in pairs if after is None or (one.asked, one.told) != (after.asked, after.told)]
 
 
 def _after(event: Asked | int | Attempt, told: int, sitting: Sitting) -> bool:

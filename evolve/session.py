@@ -90,9 +90,6 @@ class Session:
         with ExitStack() as opening:
             opening.enter_context(self.archive.lock(self.info.name))
             opening.push(self._unopened)
-            if self._resumed is not None:
-                plain = self.config.model_dump(mode="json")
-                self.archive.resume_run(self.info.name, plain, self._resumed, environment(self.task))
             inline = self.config.executor == "inline" and self._make is make_executor
             self.confinement = INLINE if inline else choose(self.config.isolation)
             executor = self._make(self.task, self.config, self.confinement)
@@ -138,8 +135,12 @@ class Session:
 
     def begin(self, start_from: Sequence[tuple[str, Sources]] = ()) -> None:
         """Judge the seed and the earlier programs to start from; a resumed run has them already."""
-        self.lost = rebuild(self.loop)
-        self.loop.commands.begin(self.loop.state.told)
+        with self.archive.transaction():  # a resume that is refused leaves the run's settings as they were
+            if self._resumed is not None:
+                plain = self.config.model_dump(mode="json")
+                self.archive.resume_run(self.info.name, plain, self._resumed, environment(self.task))
+            self.lost = rebuild(self.loop)
+            self.loop.commands.begin(self.loop.state.told)
         if not self.archive.seeds(self.info.name):
             start(self.loop, [("seed", self.task.initial), *start_from])
             self.loop.judging.review()  # a `validate` that fails is best known before the first evaluation is spent

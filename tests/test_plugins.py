@@ -18,6 +18,7 @@ from evolve.errors import ConfigError
 from evolve.parents import SAMPLERS
 from evolve.plugins import is_plugin, make
 from evolve.replay import replay
+from evolve.session import reopened
 from evolve.task import load
 from evolve.toml import parse
 
@@ -144,6 +145,28 @@ def test_a_run_with_parts_of_ones_own_is_kept_resumed_and_replayed(parts: str) -
     assert config["search"]["parents"] == f"{parts}:LeastTried"
     assert len(parents) > 8
     assert max(Counter(parents[14:]).values()) <= 2  # those that broke had but two programs to take in turn
+
+
+def test_a_resume_that_is_refused_leaves_no_trace(parts: str) -> None:
+    run(parts)
+    with Archive("evolve.db") as archive:
+        before, sat = archive.run("mine").config, len(archive.sittings("mine"))
+        flags = {"bandit": {"kind": "nosuch:thing"}, "budget": {"evaluations": 20}}
+        with pytest.raises(ConfigError, match="there is no module 'nosuch'"), reopened("mine", flags=flags):
+            pass
+        assert (archive.run("mine").config, len(archive.sittings("mine"))) == (before, sat)
+        evolve.resume("mine", evaluations=20)
+        assert replay(archive, "mine", load("math/circle_packing")).differences == ()
+
+
+def test_a_sitting_in_which_nothing_happened_is_passed_over_in_replays(parts: str) -> None:
+    run(parts)
+    with Archive("evolve.db") as archive:
+        info = archive.run("mine")
+        archive.resume_run("mine", {**info.config, "bandit": {**info.config["bandit"], "kind": "nosuch:thing"}})
+        archive.resume_run("mine", {**info.config, "budget": {"evaluations": 20}})
+        evolve.resume("mine")
+        assert replay(archive, "mine", load("math/circle_packing")).differences == ()
 
 
 def test_what_breaks_in_an_operator_ends_its_attempt_and_not_the_run(parts: str) -> None:

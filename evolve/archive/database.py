@@ -6,7 +6,7 @@ import sqlite3
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -249,7 +249,8 @@ class Database:
                 raise
             raise mendable from error
         finally:
-            cursor.close()  # an open read would keep the write-ahead log from being folded in
+            with suppress(sqlite3.ProgrammingError):  # the archive was closed before
+                cursor.close()  # an open read would keep the write-ahead log from being folded in
 
     def _all(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
         """Return all rows of a query."""

@@ -187,7 +187,7 @@ def replay(run: str | None, db: Path, as_json: bool) -> None:
         info = archive.run(run)
         if not info.task_path:
             raise ArchiveError(
-                f"run {info.name} was made by evolve.optimize, whose task is not stored; it cannot be replayed"
+                f"run {info.name} was made by evolve.optimize or evolve check, and its task is not stored; it cannot be replayed"
             )
         found = lead(archive, info.name, tasks.load(info.task_path))
     if as_json:
