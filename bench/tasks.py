@@ -29,8 +29,8 @@ from evolve.task import library, load
 
 SETS: Mapping[str, Mapping[str, Any]] = {
     "built-in": {},
-    "random": {
-        "arms": {"builtin/mutate": 1.0},
+    "random search": {
+        "arms": {"evolve.operators.mutate:Mutate": 1.0},  # as a plugin it drafts only, without its inner search
         "search": {"parents": "random", "elites": 100_000, "islands": 1, "inspirations": 0},
     },
     "tuned seed": {"arms": {"builtin/tune": 1.0}, "search": {"parents": "best", "islands": 1}},

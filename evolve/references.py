@@ -200,12 +200,14 @@ def random_search(
     task: Task, evaluations: int, db: Path | None = None, tell: Tell = lambda what, done, of: None
 ) -> Measured:
     """Return the best of a run from the seed program in which no score decides what is changed next: parents are drawn alike from
-    all programs that have a score, and changed by ``builtin/mutate``, or ``builtin/tune`` where that does not know the language.
+    all programs that have a score, and changed as ``builtin/mutate`` does, or ``builtin/tune`` where that does not know the
+    language, without their inner searches.
 
     Raises:
         EvolveError: as for `evolve.run`.
     """
-    arm = "builtin/mutate" if task.language == "python" else "builtin/tune"
+    # Named as a plugin, an operator drafts only: the inner search of the built-in arm, which follows scores, is left out.
+    arm = "evolve.operators.mutate:Mutate" if task.language == "python" else "evolve.operators.tune:Tune"
     # As many elites as there can be programs, and more: the setting stays as it is where a later sitting asks for more.
     parents = {"parents": "random", "elites": EVERY, "islands": 1}
     search = _Search("random", "random search", evaluations, {"arms": {arm: 1.0}, "search": parents})
@@ -228,7 +230,8 @@ def _searched(task: Task, sources: Sources, search: _Search, db: Path | None, te
 
     Without a folder of its own the task has neither the settings nor the models that its folder names.
     """
-    alone = replace(task, initial=sources, root=Path(), search={}, models={})
+    digest = sha256(f"{task.digest} alone".encode()).hexdigest()  # of its own: runs of the task do not learn from it
+    alone = replace(task, initial=sources, root=Path(), search={}, models={}, digest=digest)
     idle = 0
 
     def watch(attempt: Attempt) -> None:
@@ -251,7 +254,7 @@ def _searched(task: Task, sources: Sources, search: _Search, db: Path | None, te
                 if session.loop.draining == "interrupted":
                     raise KeyboardInterrupt
         with Archive(db) as archive:
-            return _best(archive, name, task)
+            return _best(archive, name, task, search.evaluations)
 
 
 def _name(alone: Task, search: _Search) -> str:
@@ -274,10 +277,16 @@ def _opened(alone: Task, name: str, search: _Search, db: Path, *, new: bool) -> 
             yield stack.enter_context(reopened(name, db=db, flags=budget, task=alone))
 
 
-def _best(archive: Archive, name: str, task: Task) -> Sources:
-    """Return the program with the best score of a run: the first of the two best, or the second where a champion comes first."""
-    first, *others = archive.best(2, name)
-    return next((other for other in others if better(task, other.score, first.score)), first).sources
+def _best(archive: Archive, name: str, task: Task, evaluations: int) -> Sources:
+    """Return the program with the best score of a run's first evaluations, or of what it began with: it may have gone on."""
+    best = archive.seeds(name)[0][0]
+    made = 0
+    for attempt in archive.history(name):
+        made += int(attempt.cost.evaluations)
+        program = attempt.program
+        if made <= evaluations and program is not None and better(task, program.score, best.score):
+            best = program
+    return archive.program(name, best.digest).sources
 
 
 def better(task: Task, score: float | None, other: float | None) -> bool:

@@ -305,6 +305,14 @@ def test_a_program_of_yours_is_compared_with_all_others_on_seeds_and_on_hidden_p
     assert json.loads(done.stdout)["comparisons"] == []
 
 
+def test_random_search_follows_no_score(make: Make, tmp_path: Path) -> None:
+    db = tmp_path / "kept.db"
+    references.random_search(load(make()), 12, db)
+    with closing(sqlite3.connect(db)) as connection:
+        counts = connection.execute("SELECT purpose, count(*) FROM evaluations WHERE attempt > 0 GROUP BY 1")
+        assert counts.fetchall() == [("child", 12)]
+
+
 def test_searches_are_kept_and_go_on_where_they_ended(make: Make, tmp_path: Path) -> None:
     root, db = str(make()), tmp_path / "kept.db"
 
@@ -322,7 +330,7 @@ def test_searches_are_kept_and_go_on_where_they_ended(make: Make, tmp_path: Path
         with Archive(db, create=False) as archive:
             return {name: (archive.run(name).evaluations, sittings) for name, sittings in rows}
 
-    searched(2)
+    first = searched(2)
     assert sorted(name.rsplit("-", 1)[0] for name in runs()) == ["random-centre", "tuned-centre", "tuned-centre"]
     more = searched(5)
     assert {name: row for name, row in runs().items() if name.startswith("tuned")} == dict.fromkeys(
@@ -332,6 +340,9 @@ def test_searches_are_kept_and_go_on_where_they_ended(make: Make, tmp_path: Path
     before = runs()
     assert searched(5) == more
     assert runs() == before
-    assert searched(4) == more, "a longer search is there already"
+    assert searched(2) == first, "of a longer search the beginning counts"
+    assert runs() == before
+    with Archive(db) as archive:
+        assert archive.arm_history(load(Path(root)).digest) == [], "runs of the task do not learn from them"
     with pytest.raises(ArchiveError, match="if evolve check --db, give that command again"):
         evolve.resume(next(iter(before)), evaluations=9, db=db)
