@@ -99,7 +99,7 @@ def read_toml(path: Path, error: type[EvolveError] = ConfigError) -> tuple[dict[
         EvolveError: of the type ``error``, if it cannot be read or is not TOML.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         return tomllib.loads(text), text
     except OSError as problem:
         raise error(f"{path}: cannot be read: {problem.strerror}") from None

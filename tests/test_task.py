@@ -93,6 +93,13 @@ def test_not_utf8(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_a_byte_order_mark_is_left_out(tmp_path: Path) -> None:
+    folder(tmp_path)
+    for name in ("initial.py", "task.toml"):
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + (tmp_path / name).read_bytes())
+    assert not load(tmp_path).initial["initial.py"].startswith("\ufeff")
+
+
 def test_several_files_in_any_language(tmp_path: Path) -> None:
     toml = 'brief = "b"\nentry = "main.cpp"\n'
     task = load(
