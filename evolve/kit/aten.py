@@ -17,6 +17,7 @@ logical_and logical_not logical_or logical_xor logit lt masked_fill maximum mini
 negative not_equal polygamma pow positive prelu rad2deg reciprocal relu relu6 remainder round rrelu rsqrt rsub selu sgn sigmoid
 sign signbit silu sin sinc sinh softplus softshrink special_expit special_log1p special_xlog1py special_xlogy sqrt square sub
 subtract tan tanh threshold true_divide trunc where xlogy zero
+__and__ __iand__ __ilshift__ __ior__ __irshift__ __ixor__ __lshift__ __or__ __rshift__ __xor__
 """
 
 REDUCTIONS = """
@@ -68,5 +69,7 @@ VALUED = frozenset(POINTWISE.split()) | {
     "constant_pad_nd",
     "index_fill",
     "linspace",
+    "logspace",
+    "arange",
 }
 """Those whose arguments that are numbers are values, not sizes, axes or settings of a layer."""

@@ -15,26 +15,23 @@ from typing import Any
 import torch
 
 from evolve import Invalid
-from evolve.kit.step import DTYPES, Step, checked, filled, step
+from evolve.kit.step import DTYPES, WHOLE, Step, checked, filled, step
 from evolve.kit.work import Meter, Work
 
-CONSTANTS = 64
-"""Elements of constants and of tensors with exact values that a graph may hold: more would be a place for learnt weights."""
-LITERALS = 128
-"""Different numbers that a graph may hold as arguments of its operations, for the same reason."""
+NUMBERS = 96
+"""Numbers that a candidate's code may bring along, in all and each time that one stands there: elements of its constants and of
+buffers with exact values, arguments of its operations (see `evolve.kit.step`), and what the first values of its tensors tell
+(see `_Laws`). More would be a place for learnt weights."""
 STEPS = 4000
 """Operations that a graph may have."""
-TENSORS = 2000
+TENSORS = 512
 """Parameters and buffers that a network may have."""
 ELEMENTS = 20_000_000
 """Their numbers, of all together."""
-LAWS = 128
-"""Different numbers that tensors' laws may give exactly: constants but 0, 1 and -1, and mean and deviation where the values
-follow from them: of fewer elements than `CROWD` with a mean that chance does not explain, or that deviate by less than an
-eighth of their mean. Many small tensors would be a place for learnt weights."""
 CROWD = 64
-WHOLE = 2**24
-"""Whole numbers up to here are constants: one beyond could be several numbers in one."""
+"""A tensor of fewer elements than these may be there for the sake of its deviation, which it tells."""
+CHANCE = 3.0
+"""Beyond so many of its standard errors a mean is one that chance does not explain."""
 
 LIMIT = Work(macs=2_000_000_000, elements=100_000_000, largest=4_000_000)
 """What one run of a graph may cost where a task does not say."""
@@ -51,12 +48,9 @@ class Function:
         """
         constants, steps, self._result = _parts(data)
         self.constants = [_constant(value) for value in constants]
-        if sum(value.numel() for value in self.constants) > CONSTANTS:
-            raise Invalid(f"the code holds tensors of more than {CONSTANTS} numbers in all: compute them instead")
         self._steps = [step(each, place) for place, each in enumerate(steps)]
-        told: set[float] = set().union(*(each.told for each in self._steps))
-        if len(told) + sum(each.repeats for each in self._steps) > LITERALS:
-            raise Invalid(f"the code computes with more than {LITERALS} different numbers")
+        if self.told > NUMBERS:
+            raise Invalid(f"the code brings along {self.told} numbers, and {NUMBERS} are allowed: compute them instead")
         self._last = _last_uses(self._steps, self._result)
         self._mutates = any(each.mutates for each in self._steps)
         self._limit = limit
@@ -68,6 +62,12 @@ class Function:
     def numbers(self) -> int:
         """How many numbers the graph itself holds: elements of constants, and what its operations compute with."""
         return sum(int(value.numel()) for value in self.constants) + sum(len(each.literals) for each in self._steps)
+
+    @property
+    def told(self) -> int:
+        """How many numbers the graph brings along, each of which could be a learnt one."""
+        sizes: set[int] = set().union(*(each.sizes for each in self._steps))
+        return self.numbers + len(sizes) + sum(each.settings + each.repeats for each in self._steps)
 
     def __call__(self, *inputs: torch.Tensor) -> Any:
         """Run the graph; the first time measured and within the limits.
@@ -151,7 +151,7 @@ class Network(torch.nn.Module):
         self._graphs = {mode: Function(data[mode], limit) for mode in ("train", "eval")}
         generator = torch.Generator().manual_seed(seed)
         self._names: list[str] = []
-        laws = _Laws()
+        laws = _Laws(max(graph.told for graph in self._graphs.values()))
         for place, row in enumerate(rows):
             tensor, trained = laws.drawn(row, generator)
             name = f"tensor{place}"
@@ -251,12 +251,14 @@ def _last_uses(steps: Sequence[Step], result: Any) -> list[list[int]]:
 
 
 class _Laws:
-    """Draws a network's tensors from their laws, and keeps count of what these tell."""
+    """Draws a network's tensors from their laws, and keeps count of the numbers that these tell, beside the ``told`` ones of its
+    code: exact values; constants but 0, 1 and -1; a mean that chance does not explain; and the deviation of a tensor of fewer
+    elements than `CROWD`, of which many could stand for as many learnt weights.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, told: int) -> None:
         self._elements = 0
-        self._exact = 0
-        self._told: set[tuple[float, ...]] = set()
+        self._told = told
 
     def drawn(self, row: Any, generator: torch.Generator) -> tuple[torch.Tensor, bool]:
         """Return a tensor drawn from its law, and whether it is trained.
@@ -274,29 +276,23 @@ class _Laws:
             tensor = self._by_law(row, shape, dtype, generator)
         except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as problem:
             raise Invalid(f"a parameter or buffer is described wrongly: {problem}") from problem
-        if self._exact > CONSTANTS:
-            raise Invalid(f"buffers hold more than {CONSTANTS} exact values in all: compute them in forward")
-        if sum(map(len, self._told)) > LAWS:
+        if self._told > NUMBERS:
             raise Invalid(
-                f"the first values of small tensors, and constant ones, tell more than {LAWS} different numbers: begin with 0,"
-                " 1 or one common value, and give small tensors together as one"
+                f"constants in the code, buffers, and the first values of small tensors tell more than {NUMBERS} numbers: compute"
+                f" tables in forward, begin with 0 or 1, and give tensors of fewer than {CROWD} random numbers together as one"
             )
         return tensor, trained
 
     def _by_law(self, row: Any, shape: list[int], dtype: torch.dtype, generator: torch.Generator) -> torch.Tensor:
         law, count = row["law"], math.prod(shape)
         if law == "constant":
-            if row["value"] not in (0, 1, -1):
-                self._told.add((float(row["value"]),))
+            self._told += row["value"] not in (0, 1, -1)
             return torch.full(shape, row["value"], dtype=dtype)
         if law == "exact":
-            self._exact += count
-            return _single(torch.tensor(row["value"][: CONSTANTS + 1], dtype=dtype).reshape(shape))
+            self._told += count
+            return _single(torch.tensor(row["value"][: NUMBERS + 1], dtype=dtype).reshape(shape))
         mean, spread = float(row["mean"]), float(row["std"])
-        # of few values chance leaves no more than a guess at the deviation, so that one tells nothing by itself
-        chance = 3 * spread / math.sqrt(count) if count < CROWD else 8 * spread
-        if abs(mean) > chance:
-            self._told.add((mean, spread))
+        self._told += (count < CROWD) + (abs(mean) > CHANCE * spread / math.sqrt(max(count, 1)))
         if law == "uniform":
             half = spread * math.sqrt(3)
             return torch.empty(shape, dtype=dtype).uniform_(mean - half, mean + half, generator=generator)

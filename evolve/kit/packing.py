@@ -16,6 +16,8 @@ from evolve import Invalid
 from evolve.kit import numbers
 
 WORST = 1e-9
+STEPS = (*(1e-17 * 2**step for step in range(27)), WORST)
+"""By how much radii are shrunk, one after the other, until a packing is valid."""
 Circle = tuple[float, float, float]
 """x, y and radius."""
 
@@ -43,12 +45,10 @@ def certify(circles: list[Circle]) -> tuple[list[Circle], float]:
     """
     if valid(circles):
         return circles, 0.0
-    step = 1e-17
-    while step <= WORST:
+    for step in STEPS:
         smaller = [(x, y, max(r - step, 0.0)) for x, y, r in circles]
         if valid(smaller):
             return smaller, step
-        step *= 2
     gaps = constraints(circles)
     more = sum(gap < 0 for gap, _ in gaps) - 1
     raise Invalid(f"not a packing: {gaps[0][1]} by {-gaps[0][0]:.6g} (and {more} more violations)")

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from evolve import Invalid
@@ -21,6 +22,10 @@ SMALL = 256
 """Whole numbers up to here are sizes, axes and places; beyond, and where an operation computes with them, they are numbers."""
 END = 2**63 - 1
 """What a slice without an end ends with."""
+WHOLE = 2**24
+"""Whole numbers up to here are numbers: one beyond could be several in one."""
+DEFAULTS = (1e-5, 0.1)
+"""What torch's layers are set to where nobody says: such settings tell nothing."""
 UNMARKED = {"batch_norm", "instance_norm"}
 """Operations that change arguments, running statistics, though their schemas do not say so."""
 BY_VALUE = {"aten.tensor_split.tensor_indices_or_sections", *(f"aten.{name}.data" for name in ("gru", "lstm"))}
@@ -40,8 +45,9 @@ class Step:
     """One operation, ready to run.
 
     Attributes:
-        literals: the numbers that it computes with, but for 0, 1 and -1.
-        told: these and all others that could carry a weight.
+        literals: the numbers that it computes with, but for 0, 1 and -1; real ones as precise as float32 has them.
+        settings: how many other real numbers it is given, `DEFAULTS` left out.
+        sizes: whole numbers beyond `SMALL` that it is given as sizes, axes and places.
         repeats: how often a list names again what it has named: the order of few tensors could carry many weights.
         uses: the steps whose results it takes.
         mutates: whether it changes an argument.
@@ -49,13 +55,14 @@ class Step:
 
     def __init__(self, operation: Any, arguments: list[Any], keywords: dict[str, Any], base: str = "") -> None:
         self.operation = operation
-        self.arguments = arguments
-        self.keywords = keywords
+        self._valued = base in VALUED
+        self.arguments = [_precise(value) for value in arguments] if self._valued else arguments
+        self.keywords = {key: _precise(value) for key, value in keywords.items()} if self._valued else keywords
         self.uses: set[int] = set()
         self.literals: list[float] = []
-        self.told: set[float] = set()
+        self.settings = 0
+        self.sizes: set[int] = set()
         self.repeats = 0
-        self._valued = base in VALUED
         for value in (*arguments, *keywords.values()):
             self._look(value)
         schema = getattr(operation, "_schema", None)
@@ -74,8 +81,10 @@ class Step:
         elif type(value) in (int, float) and math.isfinite(value) and value not in (0, 1, -1, END):
             if self._valued:
                 self.literals.append(value)
-            if self._valued or type(value) is float or abs(value) > SMALL:
-                self.told.add(value)
+            elif type(value) is float:
+                self.settings += value not in DEFAULTS
+            elif abs(value) > SMALL:
+                self.sizes.add(int(value))
 
     def __call__(self, places: Places) -> Any:
         """Run it."""
@@ -100,7 +109,8 @@ def step(data: Any, place: int) -> Step:
     where = f"step {place} ({name[:60]})"
     arguments = [checked(value, place, where) for value in arguments]
     keywords = {key: checked(value, place, where) for key, value in keywords.items()}
-    base = name.split(".")[1].removesuffix("_") if name.count(".") else name
+    base = name.split(".")[1] if name.count(".") else name
+    base = base if base in OPERATIONS else base.removesuffix("_")
     operation = _operation(name)
     _fitting(operation, arguments, keywords, where)
     if base == "one_hot" and (len(arguments) < 2 or type(arguments[1]) is not int or arguments[1] < 1):
@@ -167,8 +177,8 @@ def checked(value: Any, steps: int, where: str) -> Any:
         if len(value) > WIDTH and not all(isinstance(item, dict) for item in value):
             raise Invalid(f"{where}: a list of more than {WIDTH} numbers")
         return [checked(item, steps, where) for item in value]
-    if type(value) is int and not -END - 1 <= value <= END:
-        raise Invalid(f"{where}: a number beyond 64 bits")
+    if type(value) is int and abs(value) > WHOLE and value not in (END, -END - 1):
+        raise Invalid(f"{where}: a whole number beyond {WHOLE}")
     if value is None or type(value) in (bool, int, float) or (type(value) is str and len(value) <= WIDTH):
         return value
     if isinstance(value, dict) and len(value) == 1:
@@ -182,6 +192,13 @@ def checked(value: Any, steps: int, where: str) -> Any:
         if kind == "device" and type(of) is int and of == 0:
             return value
     raise Invalid(f"{where}: an argument of the graph is none")
+
+
+def _precise(value: Any) -> Any:
+    """Return a real number as precise as float32 has it, so that none is several in one; anything else as it is."""
+    if isinstance(value, list):
+        return [_precise(item) for item in value]
+    return float(np.float32(value)) if type(value) is float else value
 
 
 def filled(value: Any, places: Places) -> Any:

@@ -67,6 +67,13 @@ def network(module: torch.nn.Module, example: torch.Tensor) -> dict[str, Any]:
         raise TypeError(f"expected a torch.nn.Module, got {type(module).__name__}")
     state = dict(module.named_parameters()) | dict(module.named_buffers())
     trained = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
+    for name, buffer in module.named_buffers():
+        if buffer.numel() > EXACT and bool((buffer != buffer.flatten()[0]).any()):
+            raise TypeError(
+                f"{name} is a buffer of {buffer.numel()} values of type {buffer.dtype}, of which {EXACT} may cross: compute"
+                " tables, masks and positions in forward, where they are operations; random features, which are drawn anew,"
+                " are a parameter without requires_grad"
+            )
 
     def run(*inputs: torch.Tensor) -> Any:
         given = dict(zip(state, inputs, strict=False))
@@ -101,10 +108,7 @@ def law(name: str, tensor: torch.Tensor, trained: bool) -> dict[str, Any]:
     if not trained and len(values) <= EXACT:
         return {"law": "exact", "value": values.tolist()}
     if not tensor.is_floating_point():
-        raise TypeError(
-            f"{name} is a buffer of {len(values)} values of type {tensor.dtype}, of which {EXACT} may cross: compute tables,"
-            " masks and positions in forward, where they are operations"
-        )
+        raise TypeError(f"{name} holds {len(values)} values of type {tensor.dtype}, of which {EXACT} may cross")
     mean, spread = float(values.mean()), float(values.std(correction=0))
     kurtosis = float((((values - mean) / spread) ** 4).mean())
     return {"law": "uniform" if kurtosis < UNIFORM else "normal", "mean": mean, "std": spread}

@@ -30,6 +30,9 @@ PRODUCTS = frozenset(
         "addcmul",
         "addcdiv",
         "xlogy",
+        "special_xlogy",
+        "special_xlog1py",
+        "mse_loss",
         "_prelu_kernel",
         "scatter_reduce",
         "lerp",
@@ -39,11 +42,13 @@ PRODUCTS = frozenset(
         "addmv",
         "addr",
         "outer",
-        "prod",
-        "cumprod",
     }
 )
 """Operations whose results are products of tensors' elements."""
+POWERS = frozenset(
+    {"pow", "square", "linalg_vector_norm", "norm", "prod", "cumprod", "var", "var_mean", "std", "std_mean"}
+)
+"""Operations that multiply a tensor's elements with each other or themselves: from squares a product can be had as well."""
 POOLS = frozenset({"avg_pool2d", "avg_pool3d", "max_pool2d_with_indices", "max_pool3d_with_indices"})
 """Operations that read so many numbers for each result as their first setting says."""
 RESULTS = 10_000
@@ -124,11 +129,10 @@ class Meter(TorchDispatchMode):
         count = flop_registry.get(func.overloadpacket)
         if count is not None:
             return int(count(*args, **kwargs, out_val=shapes)) // 2
-        if (
-            name not in PRODUCTS
-            or sum(isinstance(value, torch.Tensor) for value in args) < (name not in ("prod", "cumprod")) + 1
-        ):
-            return 0  # a product with a number scales, as it does in normalisation: it contracts nothing
+        # A product with a number scales, as it does in normalisation: it contracts nothing.
+        product = name in PRODUCTS and sum(isinstance(value, torch.Tensor) for value in args) > 1
+        if not (product or name in POWERS):
+            return 0
         return max([*given, *_sizes(shapes)], default=0)
 
     def _compare(self, name: str) -> None:

@@ -86,7 +86,7 @@ def test_looking_ahead_in_training_gains_nothing() -> None:
 
 
 BEYOND = {
-    "parameters, buffers": ("return self.out(self.e(x))", f"{INIT}\nself.register_buffer('b', torch.randn(400, 400))"),
+    "parameters, buffers": ("return self.out(self.e(x))", f"{INIT}\nself.b = nn.Parameter(torch.randn(400, 400))"),
     "multiply-accumulates": (
         "h = self.e(x)\nfor _ in range(1 if self.training else 60):\n    h = h @ self.w\nreturn self.out(h)",
         f"{INIT}\nself.w = nn.Parameter(torch.eye(8))",

@@ -76,13 +76,17 @@ def test_an_answer_depends_on_its_curve_alone(leak: str) -> None:
 
 BEYOND = {
     "parameters, buffers": (
-        f"{HEAD}\nself.register_buffer('more', torch.randn(40, 200))",
+        f"{HEAD}\nself.more = nn.Parameter(torch.randn(40, 200))",
         "return self.out(x.flatten(1))",
     ),
-    "more than 64 numbers": (HEAD, "return self.out(x.flatten(1)) @ torch.tensor([[0.1 * k for k in range(10)]] * 10)"),
-    "numbers, and": (
+    "brings along 100 numbers": (
         HEAD,
-        "x = self.out(x.flatten(1))\nfor k in range(500):\n    x = x + 0.1\nreturn x * torch.zeros(5).sum()",
+        "return self.out(x.flatten(1)) @ torch.tensor([[0.1 * k for k in range(10)]] * 10)",
+    ),
+    "brings along 500 numbers": (HEAD, "x = self.out(x.flatten(1))\nfor k in range(500):\n    x = x + 0.1\nreturn x"),
+    "numbers, and": (
+        f"{HEAD}\nself.more = nn.Parameter(torch.randn(300), requires_grad=False)",
+        "return self.out(x.flatten(1)) + self.more.sum()",
     ),
     "multiply-accumulates": (
         "self.out = nn.Linear(40, 10)\nself.more = nn.Parameter(torch.randn(40, 40))",

@@ -20,17 +20,17 @@ def loss(body: str, before: str = "") -> str:
     return f"import torch\n{before}\n\ndef aux_loss(logits, probs, chosen, state):\n    {lines}\n"
 
 
-def route(body: str) -> str:
+def route(body: str, before: str = "") -> str:
     lines = body.strip().replace("\n", "\n    ")
-    return f"import torch\n\ndef route(logits, state, top, train):\n    {lines}\n"
+    return f"import torch\n{before}\n\ndef route(logits, state, top, train):\n    {lines}\n"
 
 
 def judged(body: str, before: str = "", seed: int = 0) -> Evaluation:
     return here(shortened(TASK, **SHORT), loss(body, before), seed)
 
 
-def routed(body: str) -> Evaluation:
-    return here(shortened(f"{TASK}@route", **ROUTE), route(body))
+def routed(body: str, before: str = "") -> Evaluation:
+    return here(shortened(f"{TASK}@route", **ROUTE), route(body, before))
 
 
 def test_a_balanced_mixture_loses_less_where_capacity_is_limited() -> None:
@@ -106,6 +106,22 @@ LEAKS = {
 @pytest.mark.parametrize("name", LEAKS)
 def test_a_router_cannot_look_at_other_tokens_at_inference(name: str) -> None:
     seen = routed(LEAKS[name])
+    assert seen.status == "invalid"
+    assert "other tokens" in seen.error
+
+
+MASKED = """
+COUNT = 4 * 64
+STAY = [torch.rand(COUNT, 1, generator=torch.Generator().manual_seed(layer))[:, 0] < 0.5 for layer in (0, 1)]
+FREE = [all(not stay[i] or stay[i + 1] for stay in STAY) for i in range(COUNT - 1)] + [False]
+WORDS = [sum(bit << place for place, bit in enumerate(FREE[at : at + 16])) for at in range(0, COUNT, 16)]
+"""
+
+
+def test_a_router_cannot_foresee_which_tokens_stay_in_the_test() -> None:
+    words = "words = torch.cat([torch.full((1,), word, dtype=torch.int64) for word in WORDS])"
+    free = "free = (words[:, None] // 2 ** torch.arange(16) % 2).flatten().bool()[:, None]"
+    seen = routed(f"{words}\n{free}\nreturn torch.where(free, logits.roll(-1, 0), logits), state", MASKED)
     assert seen.status == "invalid"
     assert "other tokens" in seen.error
 

@@ -113,12 +113,25 @@ REFUSED = {
     "detached": ("return F.cross_entropy(logits.detach(), targets)", "in no epoch"),
     "a bomb of operations": ("x = logits\nfor _ in range(400):\n    x = x + 1\nreturn x.sum()", "operations"),
     "a bomb of numbers": ("return logits[:, None, None, :].expand(100, 100, 100, 10).mul(2).sum()", "numbers"),
-    "a table": ("return F.cross_entropy(logits * torch.tensor([[1.0, 2.0]] * 50).view(100, 1), targets)", "64"),
+    "a table": (
+        "return F.cross_entropy(logits * torch.tensor([[1.0, 2.0]] * 50).view(100, 1), targets)",
+        "96 are allowed",
+    ),
     "a gradient of its own": (
         "class Mine(torch.autograd.Function):\n    pass\nreturn Mine.apply(logits)",
         "",
     ),
 }
+
+
+def test_wrong_labels_are_not_learnt_by_heart_with_numbers_of_each_epoch() -> None:
+    marks = "known = torch.stack([torch.full((), round(t * 29) * 50 + k) for k in range(2, {})])"
+    few, many = (
+        judged(f"{marks.format(2 + n)}\nreturn F.cross_entropy(logits, targets) + 0 * known.sum()") for n in (3, 90)
+    )
+    assert few.status == "ok", few.error
+    assert many.status == "invalid"
+    assert "the losses of all epochs hold" in many.error
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from hashlib import sha256
 from time import process_time
 from typing import Any
 
@@ -102,11 +103,15 @@ def validate(candidate: Candidate) -> Result:
 
 @dataclass(slots=True)
 class Evolved(Routing):
-    """The candidate's part in a model: its graphs, and a state for each layer."""
+    """The candidate's part in a model: its graphs, a state for each layer, and the chance by which tokens are exchanged to see
+    whether choices depend on others: on from call to call, and from a seed that no graph can know, or it could look at those
+    that stay.
+    """
 
     loss: graph.Function | None = None
     routes: tuple[graph.Function, ...] = ()
     states: dict[int, torch.Tensor] = field(default_factory=dict)
+    chance: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(secret()))
 
     def fresh(self, layers: int, experts: int) -> Evolved:
         """Return the same for a new training."""
@@ -121,9 +126,8 @@ class Evolved(Routing):
             scores, self.states[layer] = outcome(self.routes[0](given, self.states[layer]), given, self.states[layer])
             return scores.to(logits.device)
         scores, _ = outcome(self.routes[1](given, self.states[layer]), given, self.states[layer])
-        generator = torch.Generator().manual_seed(layer)
-        kept = torch.rand(len(given), 1, generator=generator) < 0.5
-        other = torch.where(kept, given, given[torch.randperm(len(given), generator=generator)])
+        kept = torch.rand(len(given), 1, generator=self.chance) < 0.5
+        other = torch.where(kept, given, given[torch.randperm(len(given), generator=self.chance)])
         again, _ = outcome(self.routes[1](other, self.states[layer]), given, self.states[layer])
         same = (
             scores.topk(top, 1).indices == again.topk(top, 1).indices
@@ -237,6 +241,12 @@ def corpus(part: str) -> np.ndarray:
     length = min(map(len, whole))
     cut = length * 9 // 10
     return np.stack([one[:cut] if part == "train" else one[cut:length] for one in whole])
+
+
+@cache
+def secret() -> int:
+    """Return a number that follows from the texts, which are in no jail."""
+    return int.from_bytes(sha256(corpus("train").tobytes() + b"others").digest()[:7])
 
 
 # Words

@@ -33,6 +33,9 @@ RATE, DECAY = 4e-3, 1e-3
 """AdamW's step size, which falls to 0 along half a cosine, and its weight decay."""
 STEPS = 300
 """Operations that one batch's loss may take: thousands of batches go through it here."""
+EACH = 4
+"""Numbers that all epochs' losses together may hold for each of them, beside those that one may: with more of them the wrong
+labels of a seed could be learnt by heart."""
 LIMIT = Work(macs=20_000_000, elements=3_000_000, largest=200_000)
 HIDDEN = 10_000
 """The first seed of `validate`, beyond those of any search."""
@@ -148,10 +151,16 @@ def read(candidate: Candidate, settings: Mapping[str, Any]) -> list[Loss]:
     if not isinstance(graphs, list) or len(graphs) != epochs:
         raise Invalid(f"expected the loss of {epochs} epochs")
     known: dict[str, graph.Function] = {}
-    return [
+    losses = [
         known.setdefault(repr(one), function(one, batch)) if repr(one) not in known else known[repr(one)]
         for one in graphs
     ]
+    told, allowed = sum(one.told for one in known.values()), graph.NUMBERS + EACH * len(known)
+    if told > allowed:
+        raise Invalid(
+            f"the losses of all epochs hold {told} numbers, and {allowed} are allowed: compute them from t with fewer"
+        )
+    return losses
 
 
 def function(data: Any, batch: int) -> graph.Function:
