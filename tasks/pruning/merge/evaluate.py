@@ -1,4 +1,4 @@
-"""Fine-tunes one network on several transforms of the digits, has the candidate merge what that changed, and tests the result
+"""Fine-tunes one network on several views of the digits, has the candidate merge what that changed, and tests the result
 on all of them.
 
 The candidate sees weights and no image. Of what it returns only the direction counts: the judge scales it to a few lengths,
@@ -26,14 +26,8 @@ from evolve.kit import picture
 Weights = dict[str, np.ndarray]
 Transform = Callable[[Tensor], Tensor]
 
-TRANSFORMS: dict[str, Transform] = {
-    "a quarter turn": lambda x: x.rot90(1, (1, 2)),
-    "mirrored": lambda x: x.flip(2),
-    "inverted": lambda x: -x,
-    "transposed": lambda x: x.transpose(1, 2),
-    "shifted by two": lambda x: x.roll(2, 2),
-    "a half turn": lambda x: x.rot90(2, (1, 2)),
-}
+EXPERTS = 6
+"""How many are merged, each of a view of the digits that the seed draws."""
 HIDDEN: dict[str, Transform] = {
     "upside down": lambda x: x.flip(1),
     "three quarter turns": lambda x: x.rot90(3, (1, 2)),
@@ -44,6 +38,7 @@ HIDDEN: dict[str, Transform] = {
     "inverted and mirrored": lambda x: -x.flip(2),
     "other diagonal": lambda x: x.transpose(1, 2).rot90(2, (1, 2)),
 }
+"""The views of `validate`, of another kind than those that seeds draw."""
 FRESH = range(1000, 1004)
 """The seeds of `validate`, far from those of `evaluate`."""
 WIDTHS = (64, 256, 256, 10)
@@ -70,6 +65,25 @@ def digits() -> tuple[Tensor, Tensor]:
 
     found = load_digits()
     return torch.from_numpy((found.images / 8 - 1).astype(np.float32)), torch.from_numpy(found.target).long()
+
+
+def views(seed: int) -> dict[str, Transform]:
+    """Return how the experts of a seed see the digits: rows and columns in another order, about half of the rows inverted. No two
+    seeds have a view in common, so a network that was brought along knows none of them.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def view(rows: Tensor, columns: Tensor, signs: Tensor) -> Transform:
+        return lambda x: x[:, rows][:, :, columns] * signs[:, None]
+
+    return {
+        f"view {number}": view(
+            torch.randperm(8, generator=generator),
+            torch.randperm(8, generator=generator),
+            2.0 * torch.randint(2, (8,), generator=generator) - 1,
+        )
+        for number in range(1, EXPERTS + 1)
+    }
 
 
 def split(seed: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -128,7 +142,7 @@ def family(seed: int, hidden: bool = False) -> Family:
     generator = torch.Generator().manual_seed(seed)
     x, y = digits()
     train, _, test = split(seed)
-    transforms, widths = (HIDDEN, HIDDEN_WIDTHS) if hidden else (TRANSFORMS, WIDTHS)
+    transforms, widths = (HIDDEN, HIDDEN_WIDTHS) if hidden else (views(seed), WIDTHS)
     net = network(widths, generator)
     few = train[:100]  # of each transform: a base that knows a little of everything, as a pretrained network does
     every = torch.cat([x[train], *(change(x[few]) for change in transforms.values())])
@@ -191,7 +205,7 @@ class Merged:
 def judge(candidate: Candidate, seed: int, chosen: Sequence[int], hidden: bool = False) -> Merged:
     """Have the candidate merge some experts of a family, and test the result on their transforms."""
     found = family(seed, hidden)
-    changes = list((HIDDEN if hidden else TRANSFORMS).items())
+    changes = list((HIDDEN if hidden else views(seed)).items())
     deltas = [found.deltas[index] for index in chosen]
     merged = read(candidate.call("merge", found.base, deltas), found.base)
     own = length(merged)
@@ -215,7 +229,7 @@ def screen(candidate: Candidate) -> float:
 
 def evaluate(candidate: Candidate, seed: int) -> Result:
     """Merge all experts of a family and three of them; the score is the mean of both accuracies."""
-    every, some = judge(candidate, seed, range(len(TRANSFORMS))), judge(candidate, seed, three(seed))
+    every, some = judge(candidate, seed, range(EXPERTS)), judge(candidate, seed, three(seed))
     curves = {f"{len(one.accuracies)} experts": one.curve for one in (every, some)}
     chart = picture.lines(
         curves, title="merged experts", x="length, in lengths of an expert's delta", y="validation accuracy"
@@ -245,5 +259,5 @@ def validate(candidate: Candidate) -> Result:
 
 def three(seed: int) -> tuple[int, ...]:
     """Return which three experts are merged as well: others from seed to seed."""
-    every = list(combinations(range(len(TRANSFORMS)), 3))
+    every = list(combinations(range(EXPERTS), 3))
     return every[7 * seed % len(every)]
