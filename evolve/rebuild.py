@@ -7,11 +7,12 @@ a side file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from operator import itemgetter
 
-from evolve.archive import Archive, ArmHistory
+from evolve.archive import Archive, ArmHistory, Sitting
 from evolve.errors import ConfigError
 from evolve.flight import Flight, board
 from evolve.loop import Loop
@@ -20,19 +21,29 @@ from evolve.standings import Past, Priors, scaled
 
 
 def events(
-    asks: Iterable[Asked], tells: Iterable[Attempt], drafts: Iterable[tuple[int, int]] = ()
-) -> Iterator[Asked | int | Attempt]:
-    """Merge asks (by number), drafts (attempt and tells before, by the latter) and told attempts (in told order) into the
-    order in which the run saw them; a draft comes as the number of its attempt. Between two tells no ask depends on a
-    draft, and no draft on another one, so there their order is free.
+    asks: Iterable[Asked],
+    tells: Iterable[Attempt],
+    drafts: Iterable[tuple[int, int, float]] = (),
+    resumes: Sequence[Sitting] = (),
+) -> Iterator[tuple[int, Asked | int | Attempt]]:
+    """Merge asks (by number), drafts (attempt, tells before, time; by tells) and told attempts (in told order) into the order in
+    which the run saw them, each with how many ``resumes`` there had been; a draft comes as the number of its attempt. Between
+    two tells of one sitting no ask depends on a draft, and no draft on another one, so there their order is free.
     """
-    merged: Iterator[tuple[tuple[int, int], Asked | int | Attempt]] = merge(
-        (((ask.told, 0), ask) for ask in asks),
-        (((told, 1), number) for number, told in drafts),
-        (((told, 2), attempt) for told, attempt in enumerate(tells)),
+    asked, told, began = ([getattr(one, name) for one in resumes] for name in ("asked", "told", "began"))
+
+    def drafted(before: int, at: float) -> int:
+        # The clock says in which sitting a draft was made; the order of tells, which no clock puts wrong, gives the bounds.
+        return min(max(bisect_right(began, at), bisect_left(told, before)), bisect_right(told, before))
+
+    placed = sorted((before, drafted(before, at), number) for number, before, at in drafts)
+    merged: Iterator[tuple[tuple[int, int, int], Asked | int | Attempt]] = merge(
+        (((ask.told, bisect_left(asked, ask.number), 0), ask) for ask in asks),
+        (((before, place, 1), number) for before, place, number in placed),
+        (((before, bisect_right(told, before), 2), attempt) for before, attempt in enumerate(tells)),
         key=itemgetter(0),
     )
-    return (event for _, event in merged)
+    return ((key[1], event) for key, event in merged)
 
 
 def earlier_runs(archive: Archive, run: str) -> list[ArmHistory]:
@@ -59,7 +70,7 @@ def recount(loop: Loop, asks: Iterable[Asked], tells: Iterable[Attempt]) -> None
     """Bring a fresh ``loop`` to what its run had learnt after ``asks`` and ``tells``."""
     for program, _ in loop.archive.seeds(loop.run):
         loop.state.count_seed(program)
-    for event in events(asks, tells):
+    for _, event in events(asks, tells):
         if isinstance(event, Asked):
             loop.state.count_ask(event)
         elif isinstance(event, Attempt):

@@ -88,9 +88,11 @@ class Again:
         first, *resumes = _used(archive.sittings(run))
         self._sit(first)
         try:
-            for event in events(archive.asks(run), told, archive.drafts(run)):
-                while resumes and _after(event, self._attempts, resumes[0]):
-                    self._sit(resumes.pop(0))
+            sat = 0
+            for place, event in events(archive.asks(run), told, archive.drafts(run), resumes):
+                for sitting in resumes[sat:place]:
+                    self._sit(sitting)
+                sat = max(sat, place)
                 self._lead(event)
         except ArchiveError:
             if not self._differences:
@@ -168,13 +170,6 @@ def _used(sittings: Sequence[Sitting]) -> list[Sitting]:
     """Return the sittings but for those in which nothing was asked or told, as of resumes that failed with their settings."""
     pairs = zip(sittings, [*sittings[1:], None], strict=True)
     return [one for one, after in pairs if after is None or (one.asked, one.told) != (after.asked, after.told)]
-
-
-def _after(event: Asked | int | Attempt, told: int, sitting: Sitting) -> bool:
-    """Return whether an event, with so many attempts told before it, came after ``sitting`` began."""
-    if isinstance(event, Asked):
-        return event.number > sitting.asked
-    return isinstance(event, Attempt) and told >= sitting.told
 
 
 def _compare_asks(then: Attempt, now: Attempt) -> Iterator[str]:

@@ -71,13 +71,14 @@ class Recall(Database):
         )
         return (Asked(*row) for row in rows)
 
-    def drafts(self, run: str) -> Iterator[tuple[int, int]]:
-        """Yield (number, attempts told before) of every draft of ``run`` that was not refused, in the order they were made.
+    def drafts(self, run: str) -> Iterator[tuple[int, int, float]]:
+        """Yield (number, attempts told before, time in seconds since 1970) of every draft of ``run`` that was not refused, in the
+        order they were made.
 
         Runs from before this was recorded drafted when they asked.
         """
         yield from self._stream(
-            "SELECT number, coalesce(drafted_before, told_before) AS before FROM attempts "
+            "SELECT number, coalesce(drafted_before, told_before) AS before, coalesce(drafted_at, asked_at) FROM attempts "
             "WHERE run = ? AND source IS NOT NULL AND (stage IS NULL OR stage = 'judge') ORDER BY before, number",
             (run,),
         )
@@ -98,10 +99,10 @@ class Recall(Database):
 
     def sittings(self, run: str) -> list[Sitting]:
         """Return the sittings of ``run``, the first one first; of a run from before they were kept, one with its settings."""
-        rows = self._all("SELECT asked, told, config FROM sittings WHERE run = ? ORDER BY place", (run,)) or self._all(
-            "SELECT 0, 0, config FROM runs WHERE name = ?", (run,)
-        )
-        return [Sitting(asked, told, json.loads(config)) for asked, told, config in rows]
+        rows = self._all(
+            "SELECT asked, told, config, began FROM sittings WHERE run = ? ORDER BY place", (run,)
+        ) or self._all("SELECT 0, 0, config, created FROM runs WHERE name = ?", (run,))
+        return [Sitting(asked, told, json.loads(config), began) for asked, told, config, began in rows]
 
     def seeds(self, run: str) -> list[tuple[Program, Evaluation]]:
         """Return the programs that ``run`` started from with their evaluations, the first one first."""

@@ -77,11 +77,14 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
-    """A stretch of a run with one set of settings: how many attempts had been asked for and told when it began."""
+    """A stretch of a run with one set of settings: how many attempts had been asked for and told when it began, and when that was
+    (seconds since 1970).
+    """
 
     asked: int
     told: int
     config: Mapping[str, Any]
+    began: float
 
 
 @dataclass(frozen=True, slots=True)

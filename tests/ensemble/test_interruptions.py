@@ -17,7 +17,9 @@ from evolve import api
 from evolve.archive import Archive
 from evolve.errors import ConfigError, JudgeError, ModelError
 from evolve.loop import Loop
+from evolve.records import Attempt
 from evolve.replay import replay
+from evolve.session import reopened
 from evolve.task import load
 from evolve.testing import Answer, Request, ScriptedServer, Staircase
 from tests.ensemble import conftest
@@ -198,6 +200,26 @@ def test_calls_under_way_are_waited_for_when_evaluate_fails(
             assert api.resume("r", db=db).reason == "6 evaluations"
             assert len(answer_again.requests) + asked == 6, "nothing is asked twice"
             same(db, "r", stairs, answer_again)
+
+
+def test_what_a_resume_drafts_is_led_with_its_settings(launch: Launch, tmp_path: Path, stairs: Path) -> None:
+    """Attempts that were asked for in one sitting and drafted in the next, whose prompts are other ones."""
+    db = tmp_path / "a.db"
+    (stairs / "knowledge").mkdir()
+    (stairs / "knowledge" / "notes.md").write_text("Each step is higher than the last.\n")
+
+    def stop(attempt: Attempt) -> None:
+        with Archive(db, create=False) as archive:
+            archive.command("r", "stop")
+
+    with ScriptedServer(Staircase.model(1.0), price=(1.0, 2.0)) as server:
+        models = {"m": model(server.url, concurrency=1)}
+        launch(models, evaluations=4, workers=5, name="r", observers=[stop])
+        waiting = rows(db, "SELECT count(*) FROM attempts WHERE state = 'asked'")
+        assert waiting[0][0] > 1
+        with reopened("r", db=db, flags={"llm": {"knowledge": False}}) as session:
+            assert session.evolve() == "4 evaluations"
+        same(db, "r", stairs, server)
 
 
 class TestALoopOfOnesOwn:
