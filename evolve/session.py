@@ -141,8 +141,13 @@ class Session:
                 self.archive.resume_run(self.info.name, plain, self._resumed, environment(self.task))
             self.lost = rebuild(self.loop)
             self.loop.commands.begin(self.loop.state.told)
-        if not self.archive.seeds(self.info.name):
-            start(self.loop, [("seed", self.task.initial), *start_from])
+        if start_from:
+            self.archive.start_from(self.info.name, start_from)
+        seeds = [("seed", self.task.initial), *self.archive.start_programs(self.info.name)]
+        judged = self.archive.seeds(self.info.name)
+        failed = bool(judged) and judged[0][0].score is None
+        if not failed and len(judged) < len({digest_of(sources, self.task.language) for _, sources in seeds}):
+            start(self.loop, seeds)
             self.loop.judging.review()  # a `validate` that fails is best known before the first evaluation is spent
         if not any(island.elites for island in self.loop.state.islands):
             raise ConfigError(f"run {self.info.name} has no program with a score to go on from; start a new one")

@@ -363,7 +363,7 @@ class TestFile:
         Archive(path).close()
         before = path.read_bytes()
         with Archive(path, create=False) as again:
-            assert again._one("SELECT count(*) FROM _sqlite_migrations") == (6,)
+            assert again._one("SELECT count(*) FROM _sqlite_migrations") == (7,)
         assert path.read_bytes() == before
 
     def test_who_comes_second_to_a_new_archive_changes_nothing(
@@ -486,6 +486,7 @@ class TestFile:
                 ("0004_stages",),
                 ("0005_commands",),
                 ("0006_told",),
+                ("0007_starts",),
                 ("0098_fine",),
             ]
 

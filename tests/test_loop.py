@@ -213,6 +213,35 @@ def test_from_a_run_and_from_a_file(folder: Path, tmp_path: Path) -> None:
         run(folder, evaluations=5, db=db, executor="inline", start_from=["nothing"])
 
 
+def test_programs_to_start_from_outlive_a_judge_that_breaks_before_it_has_judged_them(
+    folder: Path, tmp_path: Path
+) -> None:
+    db, armed, once = tmp_path / "a.db", tmp_path / "armed", tmp_path / "once"
+    judge = (folder / "evaluate.py").read_text().replace("def evaluate(", "def really(")
+    (folder / "evaluate.py").write_text(
+        f"{judge}\n\nfrom pathlib import Path\n\n\ndef evaluate(candidate):\n"
+        f"    if Path({str(armed)!r}).exists() and Path({str(once)!r}).exists():\n"
+        "        raise OSError('the disk is gone')\n"
+        f"    Path({str(once)!r}).touch()\n    return really(candidate)\n"
+    )
+    paths = [tmp_path / "mine.py", tmp_path / "yours.py"]
+    for path, number in zip(paths, ("75.0", "80.0"), strict=True):
+        path.write_text((folder / "initial.py").read_text().replace("0.25", number))
+    armed.touch()
+    with pytest.raises(JudgeError, match="the disk is gone"):
+        run(folder, evaluations=5, db=db, executor="inline", name="r", start_from=list(map(str, paths)))
+    with Archive(db) as archive:
+        assert [program.operator for program, _ in archive.seeds("r")] == ["seed"]
+    armed.unlink()
+    done = resume("r", db=db)
+    with Archive(db) as archive:
+        assert [program.operator for program, _ in archive.seeds("r")] == ["seed", *map(str, paths)]
+        assert replay(archive, "r", load(folder)).differences == ()
+    assert done.info.evaluations == 5
+    assert done.best.score is not None
+    assert done.best.score >= 450.0
+
+
 def test_a_seed_that_fails_is_refused_with_the_reason(folder: Path, tmp_path: Path) -> None:
     (folder / "initial.py").write_text("def total(n):\n    return [][n]\n")
     with pytest.raises(ConfigError, match=r"(?s)ends as crash.*IndexError"):

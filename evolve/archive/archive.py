@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -209,6 +209,12 @@ class Archive(Display, Browsing, Achievements, Evidence, Backgrounds, Replies, C
             if attempt.program is not None:
                 self._store_program(run, attempt.program)
             self._update_attempt(run, attempt, "told", order)
+
+    def start_from(self, run: str, programs: Sequence[tuple[str, Sources]]) -> None:
+        """Store what ``run`` starts from beside its task's own program, as (name, files), before any of it is judged."""
+        with self.transaction():
+            for place, (name, sources) in enumerate(programs, 1):
+                self._insert("starts", run=run, place=place, name=name, source=self._store_sources(sources))
 
     def seeded(self, run: str, program: Program, evaluation: Evaluation, seed: int) -> None:
         """Store a program that ``run`` starts from, with what the judge saw of it.

@@ -24,6 +24,7 @@ TABLES = (
     "objectives",
     "arms",
     "sources",
+    "starts",
     "programs",
     "metrics",
     "attempts",
@@ -40,6 +41,7 @@ TABLES = (
 OWN = {
     "runs": "name = :run",
     "sources": "hash IN (SELECT source FROM whole.programs WHERE run = :run "
+    "UNION SELECT source FROM whole.starts WHERE run = :run "
     "UNION SELECT source FROM whole.attempts WHERE run = :run UNION SELECT source FROM whole.evaluations WHERE run = :run)",
     "prompts": "hash IN (SELECT prompt FROM whole.replies WHERE run = :run)",
     "artifacts": "evaluation IN (SELECT id FROM whole.evaluations WHERE run = :run)",
@@ -144,7 +146,7 @@ class Copy(Database):
             for table in TABLES:
                 columns = ", ".join(name for (name,) in self._all("SELECT name FROM pragma_table_info(?)", (table,)))
                 rows = f"SELECT {columns} FROM whole.{table} WHERE {OWN.get(table, 'run = :run')} ORDER BY rowid"
-                if table in ("sittings", "objectives", "arms", "metrics", "champions"):  # these have no rowid
+                if table in ("sittings", "objectives", "arms", "starts", "metrics", "champions"):  # these have no rowid
                     rows = rows.removesuffix(" ORDER BY rowid")
                 self._run(f"INSERT INTO main.{table} ({columns}) {rows}", {"run": run})
         self._run("DETACH whole")

@@ -22,7 +22,7 @@ from evolve.archive.rows import (
     to_program,
 )
 from evolve.errors import ArchiveError
-from evolve.records import Artifact, Asked, Attempt, Draft, Evaluation, Point, Program, Proposal
+from evolve.records import Artifact, Asked, Attempt, Draft, Evaluation, Point, Program, Proposal, Sources
 
 PROPOSAL = "a.number, a.island, a.arm, a.operator, a.seed, a.told_before, a.tried, a.gained, a.best, a.given"
 WIDTH = PROPOSAL.count(",") + 1
@@ -103,6 +103,14 @@ class Recall(Database):
             "SELECT asked, told, config, began FROM sittings WHERE run = ? ORDER BY place", (run,)
         ) or self._all("SELECT 0, 0, config, created FROM runs WHERE name = ?", (run,))
         return [Sitting(asked, told, json.loads(config), began) for asked, told, config, began in rows]
+
+    def start_programs(self, run: str) -> list[tuple[str, Sources]]:
+        """Return what ``run`` was to start from beside its task's own program, judged or not yet, as (name, files)."""
+        rows = self._all(
+            "SELECT t.name, s.files FROM starts AS t JOIN sources AS s ON s.hash = t.source WHERE t.run = ? ORDER BY t.place",
+            (run,),
+        )
+        return [(name, json.loads(files)) for name, files in rows]
 
     def seeds(self, run: str) -> list[tuple[Program, Evaluation]]:
         """Return the programs that ``run`` started from with their evaluations, the first one first."""
