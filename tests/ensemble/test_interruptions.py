@@ -24,6 +24,7 @@ from evolve.task import load
 from evolve.testing import Answer, Request, ScriptedServer, Staircase
 from tests.ensemble import conftest
 from tests.ensemble.conftest import Launch, rows
+from tests.waiting import wait_for
 
 
 def model(url: str, **settings: Any) -> dict[str, Any]:
@@ -212,7 +213,14 @@ def test_what_a_resume_drafts_is_led_with_its_settings(launch: Launch, tmp_path:
         with Archive(db, create=False) as archive:
             archive.command("r", "stop")
 
-    with ScriptedServer(Staircase.model(1.0), price=(1.0, 2.0)) as server:
+    clever = Staircase.model(1.0)
+
+    def answer(request: Request) -> Answer:
+        if len(server.requests) > 1:  # the second answer comes once the run is ending
+            wait_for(lambda: rows(db, "SELECT 1 FROM commands WHERE taken_at IS NOT NULL"), 10)
+        return clever(request)
+
+    with ScriptedServer(answer, price=(1.0, 2.0)) as server:
         models = {"m": model(server.url, concurrency=1)}
         launch(models, evaluations=4, workers=5, name="r", observers=[stop])
         waiting = rows(db, "SELECT count(*) FROM attempts WHERE state = 'asked'")

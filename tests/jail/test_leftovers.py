@@ -4,8 +4,6 @@ import os
 import secrets
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from evolve.jail import home
 from evolve.records import Level
 from tests.jail.inmate import groups, holding
+from tests.waiting import wait_for
 
 JUDGE = """
 import sys, time
@@ -32,13 +31,6 @@ os.wait()
     print("ready", flush=True)
     time.sleep(60)
 """
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_killed_judge_leaves_nothing(level: Level, tmp_path: Path) -> None:
