@@ -39,7 +39,7 @@ class BoundedTransport(httpx.BaseTransport):
         request.extensions["trace"] = clock.see
         try:
             response = self._inner.handle_request(request)
-        except BaseException:
+        except BaseException:  # whatever it is: the clock would otherwise break off a request that is over
             clock.stop()
             raise
         assert isinstance(response.stream, httpx.SyncByteStream)

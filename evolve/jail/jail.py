@@ -78,7 +78,7 @@ class Jail:
         try:
             self._zygote.wait(time.monotonic() + START if deadline is None else deadline)
             self._enter()
-        except BaseException:
+        except BaseException:  # whatever it is, Ctrl-C too: no pipe and no process of the jail may stay
             self.close()
             raise
 

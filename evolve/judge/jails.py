@@ -147,7 +147,7 @@ class Jails:
             self._leave(jail)
             self._give_up(unfit)
             return self._alone(sources)
-        except BaseException:
+        except BaseException:  # whatever it is, Ctrl-C too: a jail that nobody holds must not stay
             self._leave(jail)
             raise
         self._inmates.add(jail)
