@@ -1,7 +1,7 @@
 """What the built-in arms make of every task of the library, against random search and the seed program with tuned constants.
 
-    python bench/tasks.py [--db bench-tasks.db] [--evaluations 200] [--tasks math losses/robust ...] [--seed 0] [--slots 2]
-        [--table]
+    python bench/tasks.py [--db bench-tasks.db] [--evaluations 200] [--tasks math losses/robust ...] [--kinds built-in ...]
+        [--seed 0] [--slots 2] [--table]
 
 Three runs of each task, at equal evaluations: all built-in arms; random search, in which no score decides what is changed next;
 and `builtin/tune` alone, from the seed program. What is done stays in the archive: started again, the bench goes on
@@ -56,6 +56,7 @@ def main() -> int:
     parser.add_argument(
         "--tasks", nargs="*", default=[""], help="names, or the beginnings of names, in the order to go by"
     )
+    parser.add_argument("--kinds", nargs="+", choices=list(SETS), default=list(SETS), help="which of the three runs")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--slots", type=int, default=None)
     parser.add_argument("--table", action="store_true")
@@ -63,7 +64,7 @@ def main() -> int:
     names = list(dict.fromkeys(name for start in given.tasks for name in library() if name.startswith(start)))
     if not given.table:
         for name in names:
-            for kind in SETS:
+            for kind in given.kinds:
                 searched(name, kind, given)
     print(table(names, given.db))
     return 0
