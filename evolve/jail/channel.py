@@ -102,6 +102,8 @@ class Channel:
             reply += data
             whole = self._whole(reply)
             if whole is not None:
+                if time.monotonic() > deadline:  # waits are rounded up, and this process may have slept
+                    raise TimeoutError
                 return whole
             if self.ended or self.silent or stop():
                 return None
