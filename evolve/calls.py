@@ -93,6 +93,8 @@ class Calls:
         self.paces = {
             name: Pace(arms[name].model, config.workers, config.llm.rest, config.llm.tries) for name in self._clients
         }
+        known = archive.longest_replies(run)
+        self._longest = {name: max(arm.max_tokens, known.get(name, 0)) for name, arm in self._clients.items()}
         self.under_way = 0
         self.broke = ""
 
@@ -132,10 +134,8 @@ class Calls:
     def ask(self, attempt: Attempt, turn: int, prompt: Prompt, tries: int = 0) -> None:
         """Queue the next call of an attempt, of which ``tries`` are in the archive already."""
         arm = self._arms[attempt.proposal.arm]
-        client = self._clients[arm.name]
-        dollars, tokens = most(prompt, client.max_tokens, arm.price)
-        parameters = client.parameters(prompt)
-        call = Call(attempt.proposal.number, turn, tries, arm.name, prompt, parameters, dollars, tokens)
+        parameters = self._clients[arm.name].parameters(prompt)
+        call = self._bounded(Call(attempt.proposal.number, turn, tries, arm.name, prompt, parameters, None, 0))
         self._queue.append(Waiting(attempt, call, tries + self._llm.tries))
 
     def open(self) -> list[tuple[Attempt, Reply | Stop]]:
@@ -154,7 +154,8 @@ class Calls:
 
     def _open(self, waiting: Waiting, now: float) -> Stop | None:
         """Open one call, or put it back; a Stop if it can never be sent."""
-        call, pace = waiting.call, self.paces[waiting.call.arm]
+        call = waiting.call = self._bounded(waiting.call)  # another's reply may have shown that the bound was too low
+        pace = self.paces[call.arm]
         if pace.ended:
             return Stop("draft", f"{call.arm} has ended: {pace.ended}")
         if pace.rests(now) and self._others(now):
@@ -179,9 +180,14 @@ class Calls:
             return Stop("draft", f"{call.arm} has ended: {pace.ended}")
         return None
 
+    def _bounded(self, call: Call) -> Call:
+        """Return a call with the most that it may cost, as far as is known now."""
+        dollars, tokens = most(call.prompt, self._longest[call.arm], self._arms[call.arm].price)
+        return replace(call, dollars=dollars, tokens=tokens)
+
     def _about(self, call: Call) -> int:
         """Return about how many tokens a service counts for a call; what is reserved is a bound, several times as many."""
-        longest = self._clients[call.arm].max_tokens
+        longest = self._longest[call.arm]
         return about(call.prompt) + longest if longest else 0
 
     def _others(self, now: float) -> bool:
@@ -243,8 +249,9 @@ class Calls:
             return self._failed(back, back.outcome)
         if isinstance(back.outcome, BaseException):
             return None  # its row stays open, which counts it at its most
-        price, longest = self._arms[call.arm].price, self._clients[call.arm].max_tokens
-        paid = None if price is None else price.of(back.outcome, call.prompt, longest)
+        self._learn(call.arm, back.outcome.output_tokens or 0)
+        price = self._arms[call.arm].price
+        paid = None if price is None else price.of(back.outcome, call.prompt, self._longest[call.arm])
         reply = replace(back.outcome, seconds=back.seconds, dollars=paid)
         tokens = call.tokens
         if reply.input_tokens is not None and reply.output_tokens is not None:
@@ -255,6 +262,15 @@ class Calls:
             self._say(f"{call.arm} answers again")
             self._archive.arm_state(self._run, call.arm, "ready", "")
         return reply
+
+    def _learn(self, arm: str, tokens: int) -> None:
+        """Take note of how long a reply was: where a service does not hold to ``max_tokens``, more is reserved from now on."""
+        if 0 < self._longest[arm] < tokens:
+            self._say(
+                f"{arm}: {tokens} tokens were counted for a reply that was to have {self._longest[arm]} at most (thoughts may "
+                f"count besides); from now on {tokens} are reserved for each"
+            )
+            self._longest[arm] = tokens
 
     def _failed(self, back: Returned, failure: CallFailed) -> Stop | None:
         """Store a try without a reply, and queue the next one or give the attempt up."""

@@ -172,6 +172,11 @@ class Replies(Database):
         )
         return None if row is None else Reply(*row)
 
+    def longest_replies(self, run: str) -> dict[str, int]:
+        """Return by arm the most tokens that a reply to ``run`` had, thoughts among them, as its service counted."""
+        sql = "SELECT arm, max(output_tokens) FROM replies WHERE run = ? AND state = 'done' GROUP BY arm"
+        return {arm: count for arm, count in self._all(sql, (run,)) if count is not None}
+
     def spent(self, run: str) -> tuple[float, int]:
         """Return the dollars and tokens of ``run`` that count against its caps: calls that are open or uncertain at their
         most, unknown dollars as 0.

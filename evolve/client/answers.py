@@ -18,6 +18,11 @@ from evolve.secrets import redact
 WORDS = 400
 """The most characters of an endpoint's own words that go into a reason or a note."""
 
+MOST_OUTPUT = 1 << 18
+"""The most tokens of a reply that a count is believed for. It may be more than ``max_tokens``: to some services that is a limit
+on the answer alone, and what the model thinks before it is charged besides.
+"""
+
 TRANSIENT = frozenset({408, 409, 425, 429})
 """The refusals of the 400s after which asking again may help."""
 
@@ -212,7 +217,7 @@ def _usage(usage: object, most_input: int, max_tokens: int, *, spoke: bool) -> t
     if _is_count(sent) and _is_count(came) and _is_count(thought) and thought and total == sent + came + thought:
         tokens["output"] = came + thought  # this service counts thoughts beside the reply
     least = {"input": 1, "output": int(spoke)}
-    most = {"input": most_input, "output": max_tokens}
+    most = {"input": most_input, "output": max(max_tokens, MOST_OUTPUT)}
     odd = []
     for key, value in tokens.items():
         bound = most.get(key, tokens["input" if key == "cached" else "output"])

@@ -20,13 +20,15 @@ _BAD = "\udcff\udcfe"  # what "surrogateescape" encodes as two bytes that are no
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a model says. ``latency`` (seconds) and ``price`` are the server's where not given; ``cached`` says how many
-    tokens of the prompt it had seen before, and changes no bill.
+    tokens of the prompt it had seen before, and changes no bill; ``thought`` how many more tokens than ``max_tokens`` allows it
+    thinks unseen, as some services let it, and charge for.
     """
 
     text: str
     reasoning: str = ""
     finish: Literal["stop", "length", "content_filter"] = "stop"
     cached: int = 0
+    thought: int = 0
     latency: float | None = None
     price: Price | None = None
 
@@ -56,7 +58,8 @@ def made_of(answer: Answer, request: Request, *, prefill: bool, fault: Fault | N
     took = tokens.prompt(request.messages)
     thought = tokens.count(said.reasoning)
     made = thought + tokens.count(said.text + (refusal or ""))
-    made = made if limit is None else min(made, limit)
+    made = (made if limit is None else min(made, limit)) + said.thought
+    thought += said.thought
     usage: Mapping[str, Any] | None = {
         "prompt_tokens": took,
         "completion_tokens": made,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from evolve import api
 from evolve.archive import Archive
 from evolve.testing import Request, ScriptedServer, Staircase
 from evolve.testing.faults import Fault
-from tests.ensemble.conftest import Launch, model
+from tests.ensemble.conftest import Launch, Told, model, rows
 
 RUNS = 20
 FAULTS: tuple[Fault, ...] = (
@@ -90,3 +92,23 @@ def test_the_tokens_of_sixteen_workers_are_at_most_the_cap(launch: Launch, tmp_p
             _, tokens = archive.spent(done.name)
         assert server.tokens <= tokens <= cap
         assert server.served > 0
+
+
+def test_a_service_that_thinks_beyond_max_tokens_is_believed_and_reserved_for(launch: Launch, tmp_path: Path) -> None:
+    """What it charges for thoughts besides is paid; the cap holds from the second call on, also after a resume."""
+    thought, usd, db, told = 30_000, 0.5, tmp_path / "a.db", Told()
+    clever = Staircase.model(1.0)
+
+    with ScriptedServer(lambda request: replace(clever(request), thought=thought), price=(1.0, 2.0)) as server:
+        launch({"m": model(server.url)}, usd=usd, evaluations=2, workers=1, observers=[told], name="r")
+        (notice,) = told.notices
+        done = api.resume("r", db=db, evaluations=1000)
+
+    (paid, counted), *_ = rows(db, "SELECT total(dollars), min(output_tokens) FROM replies")
+    first, *others = (held for (held,) in rows(db, "SELECT reserved_dollars FROM replies ORDER BY id"))
+    assert paid == pytest.approx(server.bill)
+    assert paid <= usd
+    assert done.reason.startswith(f"{usd:g} dollars: what is left")
+    assert counted > thought
+    assert "600 at most" in notice
+    assert first < thought * 2e-6 < min(others)

@@ -19,7 +19,7 @@ from evolve.task import load
 from evolve.testing import Fault, ScriptedServer, Staircase
 from evolve.testing.faults import FAULTS
 from tests.ensemble import conftest
-from tests.ensemble.conftest import Launch
+from tests.ensemble.conftest import Launch, Told
 
 PRICE = (1.0, 2.0)
 TIMEOUT = 0.6
@@ -29,19 +29,6 @@ ASKED_TO_WAIT = 0.4
 def model(url: str, **settings: Any) -> dict[str, Any]:
     """Return the settings of a model that is asked for whole programs: what it says is not what these tests are about."""
     return conftest.model(url, operators=["full"], **settings)
-
-
-class Told:
-    """An observer that keeps what is said to people."""
-
-    def __init__(self) -> None:
-        self.notices: list[str] = []
-
-    def __call__(self, attempt: object, /) -> None:
-        """Take no note."""
-
-    def notice(self, text: str) -> None:
-        self.notices.append(text)
 
 
 @dataclass(frozen=True)
