@@ -17,7 +17,7 @@ from evolve.errors import ConfigError
 from evolve.executor import ThreadExecutor
 from evolve.jail import Confinement
 from evolve.judge import Candidate
-from evolve.records import Attempt, Limits, Metric, Program, Result, Sources, Task
+from evolve.records import Attempt, Limits, Metric, Program, Proposal, Result, Sources, Task
 from evolve.seams import Executor, Observer
 from evolve.session import created, database, options, reopened, slots_of
 from evolve.track import observed
@@ -52,9 +52,27 @@ class Search:
         )
         self._stack.enter_context(observed(self._session, ()))
         self.name = self._session.info.name
-        self.ask = self._session.loop.ask
         self.work = self._session.loop.work
-        self.spent = self._session.loop.budget.spent
+
+    def ask(self) -> Proposal:
+        """Return what to try next; while people keep the run paused, wait.
+
+        Raises:
+            ConfigError: if the budget is spent.
+            ModelError: when no model can be asked any more and the run is not to go on without.
+        """
+        loop = self._session.loop
+        loop.heed()
+        while loop.commands.paused:
+            loop.executor.pump(1.0)
+            loop.heed()
+        return loop.ask()
+
+    def spent(self) -> str:
+        """Return why there is nothing more to ask for, or an empty string."""
+        loop = self._session.loop
+        loop.heed()
+        return loop.draining or loop.budget.spent()
 
     def tell(self, attempt: Attempt) -> None:
         """Store what became of an attempt, and let the search learn from it; a program that wants to be champion is judged again

@@ -24,7 +24,8 @@ class Budget:
 
     ``held_dollars`` and ``held_tokens`` are the most that calls under way may cost. ``seconds_before`` is the time of the
     run's earlier sessions. ``first`` is the score of the task's seed. ``broke`` is the cap that no longer pays for a call of any
-    model. ``shown`` returns the score that the target is for, where the best score may be luck. ``clock`` returns seconds.
+    model. ``shown`` returns the score that the target is for, where the best score may be luck. ``awaited`` says whether replies
+    of models may yet come, and with them something new. ``clock`` returns seconds.
     """
 
     limits: BudgetConfig
@@ -43,6 +44,7 @@ class Budget:
     barren: int = 0
     broke: str = ""
     shown: Callable[[], float | None] | None = None
+    awaited: Callable[[], bool] = bool
     started: float = field(init=False)
     paused_at: float | None = field(init=False, default=None)
 
@@ -176,7 +178,7 @@ class Budget:
     @property
     def exhausted(self) -> bool:
         """Whether nothing new has come for so long that nothing will."""
-        return self.barren >= EXHAUSTED
+        return self.barren >= EXHAUSTED and not self.awaited()
 
     @property
     def used(self) -> Cost:

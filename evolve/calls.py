@@ -114,6 +114,13 @@ class Calls:
         now = time.monotonic()
         return all(pace.ended or pace.rests(now) for pace in self.paces.values())
 
+    def awaited(self) -> bool:
+        """Whether a reply may yet come: a call waits or is under way, or a model rests and will be asked again."""
+        now = time.monotonic()
+        return bool(self._queue or self.under_way) or any(
+            not pace.ended and pace.barred(now) for pace in self.paces.values()
+        )
+
     def ended(self) -> str:
         """Return why no model can ever be asked again; empty while one can."""
         if not self.paces or any(not pace.ended for pace in self.paces.values()):

@@ -13,6 +13,7 @@ an attempt.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -35,8 +36,10 @@ from evolve.stages import Jobs
 from evolve.standings import Priors
 from evolve.state import State
 
-ASKS = 32
-"""The most attempts asked for in one turn: refused children cost no slot, and must not keep a turn from its commit."""
+ASKS, LONG = 32, 1.0
+"""The most attempts asked for in one turn, and the seconds after which none is begun in it: refused children cost no slot, and
+must not keep a turn from its commit, nor the archive from others that write to it.
+"""
 LONGEST, SHORTEST = 20, 8
 """In a run with models one attempt takes at most this part of all evaluations, or this many where that is less."""
 
@@ -81,7 +84,7 @@ class Loop:
         self.jobs = Jobs(archive, run, task, level)
         self.champions = Champions(archive, run, task, self.say)
         self.commands = Commands(archive, run, self.budget, self.drain, self.say)
-        self.budget.shown = self.champions.score if task.stages.repeats > 1 else None
+        self.budget.shown, self.budget.awaited = self.champions.score, self.calls.awaited
         self.judging = Judging(archive, run, task, executor, self.budget, self.jobs, self.champions)
         self.flights: list[Flight] = []
         self.draining = ""
@@ -114,13 +117,24 @@ class Loop:
                 if self.draining or self.champions.idle:
                     return over
             if self._waits():
-                self.executor.pump(0.0 if self.wants_more() else self.calls.delay())
+                self.executor.pump(self._pause())
 
     def _waits(self) -> bool:
         """Whether there is nothing to tell before something comes back."""
         if any(map(_told_next, self.flights)):  # at once, where the archive knew what the judge would see
             return False
-        return bool(self.flights) or not self.wants_more()
+        return bool(self.flights) or self._fruitless or not self.wants_more()
+
+    def _pause(self) -> float:
+        """Return the seconds to wait for something to come back."""
+        if self.wants_more():
+            return 1.0 if self._fruitless else 0.0
+        return 1.0 if self.budget.over() or self.commands.paused else self.calls.delay()
+
+    @property
+    def _fruitless(self) -> bool:
+        """Whether the arms that ask nobody find nothing new while a model may: they are then asked now and again only."""
+        return self.budget.barren >= ASKS and self.calls.awaited()
 
     def _turn(self) -> None:
         """Tell what has ended and ask for more, in one commit; then send the calls, and hand the new drafts to the judge."""
@@ -133,24 +147,30 @@ class Loop:
                 if _told_next(flight):
                     self._land(flight)
             self._answer(replies)
-            if self.draining or self._broken or self.budget.over():
+            if self._broken is None and not self._halted:
+                self.judging.take_review()
+            over = self.budget.over()
+            if self.draining or self._broken or (over and not self._may_go_on()):
                 self._drop()
-            for _ in range(ASKS):
-                if not self.wants_more():
+            began = time.monotonic()
+            for _ in range(1 if self._fruitless else ASKS):
+                if not self.wants_more() or time.monotonic() - began > LONG:
                     break
                 flight = board(Attempt(self.ask()), self.arms, self.task)
                 self.flights.append(flight)
                 self._draft(flight)
-            if not self.commands.paused:
+            if not self.commands.paused and not over:
                 self._answer(self.calls.open())
-            if self._broken is None and not self._halted:
-                self.judging.take_review()
         self.calls.send()
         if self._broken is None and not self.commands.paused:
             self._submit()
         self._notify()
         if self._broken is not None and not self.calls.under_way:
             raise self._broken
+
+    def _may_go_on(self) -> bool:
+        """Whether a run that is over may yet find that it is not, as where patience has ended and a better program comes."""
+        return bool(self.calls.under_way) or any(flight.future is not None for flight in self.flights)
 
     def _break(self, landed: Sequence[Flight]) -> None:
         """Take note of what came back because ``evaluate.py`` failed: the run stops once the calls under way have returned."""
@@ -201,6 +221,11 @@ class Loop:
         with self.archive.transaction():
             self._tell(attempt)
         self._notify()
+
+    def heed(self) -> None:
+        """Act on what people ask of the run."""
+        with self.archive.transaction():
+            self.commands.take(self.state.told, ending=bool(self.draining))
 
     def say(self, text: str) -> None:
         """Tell the observers that listen what a person should know."""

@@ -66,8 +66,11 @@ def priors(earlier: Iterable[ArmHistory], worth: float) -> Priors:
     return scaled(known, worth)
 
 
-def recount(loop: Loop, asks: Iterable[Asked], tells: Iterable[Attempt]) -> None:
-    """Bring a fresh ``loop`` to what its run had learnt after ``asks`` and ``tells``."""
+def recount(loop: Loop, asks: Iterable[Asked], tells: Iterable[Attempt]) -> int | None:
+    """Bring a fresh ``loop`` to what its run had learnt after ``asks`` and ``tells``, and return the number of the attempt that
+    brought the best score; None where a program that the run started from has it.
+    """
+    leader = None
     for program, _ in loop.archive.seeds(loop.run):
         loop.state.count_seed(program)
     for _, event in events(asks, tells):
@@ -75,8 +78,11 @@ def recount(loop: Loop, asks: Iterable[Asked], tells: Iterable[Attempt]) -> None
             loop.state.count_ask(event)
         elif isinstance(event, Attempt):
             loop.budget.evaluations += int(event.cost.evaluations)
+            best = loop.budget.best
             loop.state.count_tell(event)
+            leader = event.proposal.number if loop.budget.best != best else leader
     loop.budget.barren = 0
+    return leader
 
 
 def rebuild(loop: Loop) -> int:
@@ -89,13 +95,14 @@ def rebuild(loop: Loop) -> int:
         ConfigError: if the budget has become too small for what is under way, or its arm is gone.
     """
     archive, run = loop.archive, loop.run
-    recount(loop, archive.asks(run), archive.history(run))
+    leader = recount(loop, archive.asks(run), archive.history(run))
     lost = archive.abandon(run)
     pending = archive.pending(run)
     loop.budget.evaluations = archive.counted(run)
+    loop.budget.best_at = 0 if leader is None else archive.counted(run, leader)
     loop.budget.dollars, loop.budget.tokens = archive.spent(run)
     loop.jobs.recall()
-    for attempt in pending:
+    for attempt in sorted(pending, key=lambda one: one.draft is None):  # what is drafted has its evaluation first
         flight = board(attempt, loop.arms, loop.task)
         if attempt.draft is None:
             _converse(loop, flight)

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from threading import Timer
 
 import pytest
 
@@ -572,3 +573,106 @@ def test_proposals_carry_what_was_tried_on_their_parent(stack: ExitStack, task: 
     assert any(proposal.tried for proposal in proposals)
     assert all(proposal.told == proposal.number - 1 for proposal in proposals)
     assert replace(proposals[0], number=2).seed == proposals[0].seed
+
+
+def test_patience_counts_on_after_a_resume(stack: ExitStack, task: Task, tmp_path: Path) -> None:
+    """What an inner search under way has had judged counts before a best that was told meanwhile, not after it."""
+    loop = looped(stack, task, tmp_path / "a.db", inline(stack, task), evaluations=40)
+    under_way, best = loop.ask(), loop.ask()
+    loop.work(under_way)
+    loop.tell(loop.work(best))
+    fresh = Loop(task, loop.archive, "r", loop.config, inline(stack, task), seed=0, arms=only("count", Count()))
+    rebuild(fresh)
+    assert fresh.budget.best == loop.budget.best
+    assert fresh.budget.best_at == loop.budget.best_at == fresh.budget.evaluations == 12
+
+
+class Slow:
+    """An arm that takes its time, and looks how many attempts others can see meanwhile."""
+
+    def __init__(self, db: Path) -> None:
+        self._db = db
+        self.visible: list[int] = []
+
+    def draft(self, proposal: Proposal, task: Task) -> Draft:
+        with sqlite3.connect(self._db) as connection:
+            self.visible += connection.execute("SELECT count(*) FROM attempts").fetchone()
+        time.sleep(0.06)
+        return Draft({"initial.py": marked(f"def total(n):\n    return {proposal.number}\n")})
+
+
+def test_slow_drafts_do_not_keep_the_archive_from_others(
+    stack: ExitStack, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evolve.loop.LONG", 0.05)
+    loop = looped(stack, task, tmp_path / "a.db", Broken(inline(stack, task), good=1000), evaluations=3)
+    slow = Slow(tmp_path / "a.db")
+    loop.arms = only("count", slow)
+    loop.evolve()
+    assert slow.visible == [0, 1, 2]
+
+
+class Unclosed(InlineExecutor):
+    """An executor that is interrupted while it closes."""
+
+    def close(self) -> None:
+        super().close()
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_while_a_run_closes_leaves_how_it_ended(folder: Path, tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+    with (
+        pytest.raises(KeyboardInterrupt),
+        created(
+            folder, flags={"budget": {"evaluations": 4}}, name="r", db=db, make=lambda task, *rest: Unclosed(task)
+        ) as session,
+    ):
+        session.evolve()
+    with Archive(db) as archive:
+        info = archive.run("r")
+    assert (info.state, info.reason) == ("done", "4 evaluations")
+    assert info.seconds > 0
+
+
+def test_a_resume_that_cannot_begin_leaves_the_run_as_it_was(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(task: Task) -> InlineExecutor:
+        raise ConfigError("it needs a GPU")
+
+    done = run(folder, evaluations=4, db=tmp_path / "a.db", executor="inline")
+    monkeypatch.setattr("evolve.session.InlineExecutor", refused)
+    with pytest.raises(ConfigError, match="GPU"):
+        resume(done.name, evaluations=6, db=tmp_path / "a.db")
+    assert (done.info.state, done.info.reason) == ("done", "4 evaluations")
+
+
+def test_a_link_to_an_archive_has_its_lock(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to(tmp_path / "a.db")
+    with (
+        Archive(tmp_path / "a.db") as one,
+        Archive(tmp_path / "link.db") as other,
+        one.lock("r"),
+        pytest.raises(ArchiveError, match=str(os.getpid())),
+        other.lock("r"),
+    ):
+        pass
+
+
+def test_a_loop_of_ones_own_is_paused_and_stopped_by_people(folder: Path, tmp_path: Path) -> None:
+    with (
+        Search(folder, evaluations=9, name="r", db=tmp_path / "a.db", executor="inline") as search,
+        Archive(tmp_path / "a.db") as people,
+    ):
+        search.tell(search.work(search.ask()))
+        people.command("r", "pause")
+        later = Timer(0.3, lambda: Archive(tmp_path / "a.db").command("r", "continue"))
+        began = time.monotonic()
+        later.start()
+        search.tell(search.work(search.ask()))
+        assert time.monotonic() - began >= 0.3
+        people.command("r", "stop")
+        assert search.spent().startswith("stopped from")
+    with Archive(tmp_path / "a.db") as archive:
+        assert archive.run("r").state == "stopped"

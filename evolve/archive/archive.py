@@ -140,7 +140,8 @@ class Archive(Display, Browsing, Achievements, Evidence, Backgrounds, Replies, C
         Raises:
             ArchiveError: on entering, if another process drives the run.
         """
-        return locked(self.path.with_name(f"{self.path.name}.{run}.lock"), f"run {run!r}")
+        path = self.path.resolve()  # one archive has one lock, by whichever link it is opened
+        return locked(path.with_name(f"{path.name}.{run}.lock"), f"run {run!r}")
 
     def arm_state(self, run: str, arm: str, state: ArmState, reason: str) -> None:
         """Say whether an arm can be asked, and why not. A resume makes every arm that it names ready again.

@@ -83,12 +83,14 @@ class Recall(Database):
             (run,),
         )
 
-    def counted(self, run: str) -> int:
+    def counted(self, run: str, until: int | None = None) -> int:
         """Return how many evaluations the budget of ``run`` counts: children and points of tuners, of any status, that were
-        judged for it.
+        judged for it; where ``until`` is an attempt's number, those that had been made when it was told.
         """
         (count,) = self._one(
-            "SELECT count(*) FROM evaluations WHERE run = ? AND purpose IN ('child', 'tune') AND cached = 0", (run,)
+            "SELECT count(*) FROM evaluations AS e WHERE e.run = :run AND e.purpose IN ('child', 'tune') AND e.cached = 0 "
+            "AND (:until IS NULL OR e.judged_at <= (SELECT told_at FROM attempts WHERE run = :run AND number = :until))",
+            {"run": run, "until": until},
         )
         return int(count)
 

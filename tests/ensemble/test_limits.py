@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -14,8 +15,9 @@ import pytest
 
 from evolve import pace
 from evolve.archive import Archive
-from evolve.records import Attempt
+from evolve.records import Attempt, Draft, Proposal, Task
 from evolve.replay import replay
+from evolve.seams import Stop
 from evolve.task import load
 from evolve.testing import Answer, Request, ScriptedServer, Staircase
 from tests.ensemble import conftest
@@ -211,3 +213,21 @@ def test_where_time_is_scarce_no_slot_waits_for_a_model(launch: Launch, stairs: 
             asked = [ask.arm for ask in archive.asks(timed.name)]
             assert asked.count("builtin/tune") > 3 * asked.count("m") > 0
             assert replay(archive, timed.name, load(stairs)).differences == ()
+
+
+class Idle:
+    """An arm that finds nothing new."""
+
+    def draft(self, proposal: Proposal, task: Task) -> Draft:
+        raise Stop("draft", "nothing to do")
+
+
+def test_while_models_work_arms_that_find_nothing_are_asked_now_and_again_only(launch: Launch, tmp_path: Path) -> None:
+    """Else they would fill the archive, and end the run as one in which nothing new is found."""
+    clever = Staircase.model(1.0)
+    with ScriptedServer(lambda request: replace(clever(request), latency=0.5)) as server:
+        arms = {f"{__name__}:Idle": 1.0}
+        launch({"m": model(server.url)}, hours=1, target=4.0, evaluations=None, workers=1, settings={"arms": arms})
+    ((idle, asked),) = rows(tmp_path / "a.db", "SELECT sum(arm <> 'm'), sum(arm = 'm') FROM attempts")
+    assert asked >= 3
+    assert 1 <= idle <= 40 * asked
