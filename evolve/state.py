@@ -126,7 +126,7 @@ class State:
         self.bandit.pull(ask.arm, ask.operator)
         self.islands.asked(ask.parent, ask.island)
         if ask.operator == "fix":
-            broken = self.broken.get(ask.island, [])
+            broken = self.broken.get(self.islands.turn(ask.island).number, [])
             broken[:] = [program for program in broken if program.digest != ask.parent]
 
     def count_tell(self, attempt: Attempt) -> None:

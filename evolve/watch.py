@@ -61,12 +61,18 @@ class Tally:
         for point in attempt.points:
             if point.evaluation.status != "ok":
                 self.failures[f"judge: {point.evaluation.status}"] += 1
-        best = loop.budget.best
-        rose = best is not None and (not self.history or best != self.history[-1][1])
-        if best is not None and rose:
-            self.history.append((loop.budget.evaluations, best))
-            arm.bests += attempt.program is not None and attempt.program.score == best
-        return rose
+        score, sign = None if attempt.program is None else attempt.program.score, loop.task.score.sign
+        # Not the ledger's best: of several attempts that are told together, it is the last one's from the first on.
+        if score is None or (self.best is not None and sign * score <= sign * self.best):
+            return False
+        self.history.append((loop.budget.evaluations, score))
+        arm.bests += 1
+        return True
+
+    @property
+    def best(self) -> float | None:
+        """The best score of what was told so far."""
+        return self.history[-1][1] if self.history else None
 
     def rate(self, loop: Loop) -> float:
         """Evaluations per second of this sitting."""
@@ -171,7 +177,7 @@ class Lines(Watch):
         eta = self.tally.eta(self.loop)
         costs = f"  {paid(self.loop)}" if self.loop.calls.paces else ""
         print(
-            f"{clock(budget.seconds):>7}  evaluations {budget.evaluations}{cap}  best {budget.best!r}{program}"
+            f"{clock(budget.seconds):>7}  evaluations {budget.evaluations}{cap}  best {self.tally.best!r}{program}"
             f"  {self.tally.rate(self.loop):.1f}/s{costs}  left {clock(eta)}",
             file=self._stream,
             flush=True,
@@ -206,7 +212,7 @@ class Events(Watch):
             "id": program.id if program else None,
             "score": program.score if program else None,
             "gain": attempt.gain,
-            "best": self.loop.budget.best,
+            "best": self.tally.best,
             "evaluations": self.loop.budget.evaluations,
             "seconds": round(self.loop.budget.seconds, 3),
             "dollars": self.loop.budget.dollars,

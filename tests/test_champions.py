@@ -606,3 +606,13 @@ def test_listings_and_copies_tell_of_champions(archive: Archive, tmp_path: Path)
         assert "validate 0.5, a gap of 1.5" in said(db, "show")
         assert json.loads(said(db, "show", "--json"))["champion"]["validate_score"] == 0.5
         assert json.loads(said(db, "runs", "--json"))[0]["best"] == 2.0
+
+
+def test_a_target_is_not_reached_by_who_fails_cold(task: Task, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        executor = Stamped(task, lambda job, cold: Evaluation("crash", error="boom"))
+        loop = searched(stack, task, tmp_path / "a.db", executor, Heard())
+        loop.budget.limits = loop.budget.limits.model_copy(update={"target": 2.1})
+        assert loop.evolve() == "30 evaluations"
+        assert loop.budget.best is not None
+        assert loop.budget.best > 2.1

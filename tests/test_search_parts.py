@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evolve.arms import Arm
 from evolve.budget import Budget
-from evolve.config import BudgetConfig, SearchConfig
+from evolve.config import BudgetConfig, Config, SearchConfig
 from evolve.islands import Island, Islands
 from evolve.parents import SAMPLERS, Weighted, inspirations
-from evolve.records import Metric, Program
+from evolve.records import Asked, Attempt, Draft, Metric, Program, Proposal, Task
+from evolve.seams import Stop
+from evolve.state import State
 
 UP, DOWN = Metric("score", "maximize"), Metric("score", "minimize")
 
@@ -145,3 +148,24 @@ def test_a_minimised_target_is_reached_from_above() -> None:
     ledger.scored(0.9)
     assert ledger.spent()
     assert not ledger.scored(0.95), "not better"
+
+
+class Idle:
+    """An operator that makes nothing."""
+
+    def draft(self, proposal: Proposal, task: Task) -> Draft:
+        raise Stop("draft", "nothing")
+
+
+@pytest.mark.parametrize("islands", [4, 2])
+def test_a_repaired_program_is_not_offered_again_though_a_resume_has_fewer_islands(islands: int) -> None:
+    arm = Arm("m", {"diff": Idle(), "fix": Idle()})
+    state = State(UP, Config(search=SearchConfig(islands=islands)), {"m": arm}, seed=0)
+    seed = Program("seed", {}, "ok", 0.0)
+    state.count_seed(seed)
+    state.count_ask(Asked(4, 0, "seed", "m", 3, "diff"))
+    crashed = Program("bad", {}, "crash", None, number=4, parent="seed", arm="m", operator="diff", island=3)
+    state.count_tell(Attempt(Proposal(4, seed, (), 3, "m", "diff", 1, 0), program=crashed, gain=0.0))
+    assert [program.digest for program in state.broken[3 % islands]] == ["bad"]
+    state.count_ask(Asked(8, 1, "bad", "m", 3, "fix"))
+    assert state.broken == {3 % islands: []}

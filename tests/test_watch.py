@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from rich.console import Console
@@ -77,3 +79,25 @@ def test_spark_rises_to_the_right() -> None:
 
 def test_clock() -> None:
     assert [clock(s) for s in (None, 7, 200, 3720)] == ["?", "7s", "3m20s", "1h02m"]
+
+
+def test_of_attempts_that_are_told_together_each_is_shown_with_its_own_score(task: Task, tmp_path: Path) -> None:
+    stream = io.StringIO()
+    with Archive(tmp_path / "a.db") as archive, closing(InlineExecutor(task)) as executor:
+        config = Config(executor="inline", budget=BudgetConfig(evaluations=1000))
+        archive.create_run("r", task, 1, config.model_dump(mode="json"))
+        loop = Loop(task, archive, "r", config, executor, seed=1)
+        start(loop, [("seed", task.initial)])
+        watch = Lines(loop, stream)
+        attempts = [loop.work(loop.ask()) for _ in range(12)]
+        for attempt in attempts:
+            loop.tell(attempt)
+        for attempt in attempts:
+            watch(attempt)
+        lines = stream.getvalue().splitlines()
+        scores = {program.id: program.score for program in archive.best(999)}
+        assert lines
+        for line in lines:
+            best, program = re.findall(r"best (\S+)  (\S+) by", line)[0]
+            assert scores[program] == float(best)
+    assert sum(arm.bests for arm in watch.tally.arms.values()) == len(lines)
