@@ -60,12 +60,14 @@ class Budget:
         self._within(f"multiply-accumulates per {self.place}", macs, self.macs)
         network.eval()
         with torch.no_grad():
-            logits = network(example)
-        if logits.shape != result or logits.dtype != torch.float32:
-            raise Invalid(
-                f"the network must return float32 logits {result} for inputs {tuple(example.shape)}, not"
-                f" {logits.dtype} of the shape {tuple(logits.shape)}"
-            )
+            network(example)
+        for mode, found in network.results().items():
+            if found != (result, torch.float32):
+                other = "no tensor" if found is None else f"{found[1]} of the shape {tuple(found[0])}"
+                when = "training" if mode == "train" else "evaluation"
+                raise Invalid(
+                    f"the network must return float32 logits {result} for inputs {tuple(example.shape)}, not {other}, in {when}"
+                )
         return network, macs
 
     @staticmethod

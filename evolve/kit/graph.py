@@ -29,7 +29,9 @@ TENSORS = 512
 ELEMENTS = 20_000_000
 """Their numbers, of all together."""
 CROWD = 64
-"""A tensor of fewer elements than these may be there for the sake of its deviation, which it tells."""
+"""A tensor of fewer elements than these may be there for the sake of its deviation, which it tells; so may a uniform one of any
+size beyond as many.
+"""
 CHANCE = 3.0
 """Beyond so many of its standard errors a mean is one that chance does not explain."""
 
@@ -55,6 +57,8 @@ class Function:
         self._mutates = any(each.mutates for each in self._steps)
         self._limit = limit
         self._measured: Work | None = None
+        self.result: tuple[torch.Size, torch.dtype] | None = None
+        """The shape and type of what it returned when it was measured, where that was one tensor."""
         self.varies = False
         """Whether it was seen to select by values, so that each run may cost something else."""
 
@@ -64,10 +68,19 @@ class Function:
         return sum(int(value.numel()) for value in self.constants) + sum(len(each.literals) for each in self._steps)
 
     @property
+    def literals(self) -> list[float]:
+        """The numbers that its operations compute with, in order."""
+        return [value for each in self._steps for value in each.literals]
+
+    @property
     def told(self) -> int:
-        """How many numbers the graph brings along, each of which could be a learnt one."""
+        """How many numbers the graph brings along, each of which could be a learnt one. One of them is each tensor that a list
+        names when it, or another list, has named it before: which of few tensors stands where could tell many weights.
+        """
         sizes: set[int] = set().union(*(each.sizes for each in self._steps))
-        return self.numbers + len(sizes) + sum(each.settings + each.repeats for each in self._steps)
+        named = [one for each in self._steps for one in each.named]
+        repeats = len(named) - len(set(named))
+        return self.numbers + len(sizes) + sum(each.settings for each in self._steps) + repeats
 
     def __call__(self, *inputs: torch.Tensor) -> Any:
         """Run the graph; the first time measured and within the limits.
@@ -97,7 +110,8 @@ class Function:
     def _measure(self, inputs: Sequence[torch.Tensor]) -> Work:
         """Run the graph on copies, with the limits kept; chance goes on as if it had not run."""
         with torch.no_grad(), torch.random.fork_rng(devices=[]), Meter(self._limit) as meter:
-            self._run([value.detach().clone() for value in inputs])
+            found = self._run([value.detach().clone() for value in inputs])
+        self.result = (found.shape, found.dtype) if isinstance(found, torch.Tensor) else None
         self.varies |= meter.varies
         return meter.work
 
@@ -187,6 +201,10 @@ class Network(torch.nn.Module):
             raise Invalid("the network must return one tensor")
         return result
 
+    def results(self) -> dict[str, tuple[torch.Size, torch.dtype] | None]:
+        """Return the shape and type of what either mode's graph returned when `work` ran it; None where that is no tensor."""
+        return {mode: graph.result for mode, graph in self._graphs.items()}
+
     def work(self, x: torch.Tensor) -> Work:
         """Return what one forward pass costs, the dearer of the two modes."""
         inputs = [*(getattr(self, name) for name in self._names), x]
@@ -253,11 +271,13 @@ def _last_uses(steps: Sequence[Step], result: Any) -> list[list[int]]:
 class _Laws:
     """Draws a network's tensors from their laws, and keeps count of the numbers that these tell, beside the ``told`` ones of its
     code: exact values; constants but 0, 1 and -1; a mean that chance does not explain; and the deviation of a tensor of fewer
-    elements than `CROWD`, of which many could stand for as many learnt weights.
+    elements than `CROWD`, or of a uniform one, whose largest element tells it well, after as many: many could stand for as many
+    learnt weights.
     """
 
     def __init__(self, told: int) -> None:
         self._elements = 0
+        self._uniform = 0
         self._told = told
 
     def drawn(self, row: Any, generator: torch.Generator) -> tuple[torch.Tensor, bool]:
@@ -269,8 +289,8 @@ class _Laws:
         try:
             shape, dtype, trained = [int(size) for size in row["shape"]], DTYPES[row["dtype"]], row["trained"] is True
             self._elements += math.prod(shape)
-            if any(not 0 <= size <= ELEMENTS for size in shape) or self._elements > ELEMENTS:
-                raise Invalid("a parameter or buffer is too large")
+            if not all(0 < size <= ELEMENTS for size in shape) or self._elements > ELEMENTS:
+                raise Invalid("a parameter or buffer is empty or too large")
             if trained and not dtype.is_floating_point:
                 raise Invalid(f"a parameter of type {dtype} cannot be trained")
             tensor = self._by_law(row, shape, dtype, generator)
@@ -292,7 +312,10 @@ class _Laws:
             self._told += count
             return _single(torch.tensor(row["value"][: NUMBERS + 1], dtype=dtype).reshape(shape))
         mean, spread = float(row["mean"]), float(row["std"])
-        self._told += (count < CROWD) + (abs(mean) > CHANCE * spread / math.sqrt(max(count, 1)))
+        self._uniform += law == "uniform"
+        self._told += (count < CROWD or (law == "uniform" and self._uniform > CROWD)) + (
+            abs(mean) > CHANCE * spread / math.sqrt(max(count, 1))
+        )
         if law == "uniform":
             half = spread * math.sqrt(3)
             return torch.empty(shape, dtype=dtype).uniform_(mean - half, mean + half, generator=generator)

@@ -66,7 +66,7 @@ def read(answer: Mapping[str, Any], default: Recipe) -> Recipe:
     chosen: dict[str, Any] = {}
     for name, value in answer.items():
         if name in CHOICES:
-            if value not in CHOICES[name]:
+            if not isinstance(value, str) or value not in CHOICES[name]:
                 raise Invalid(f"recipe: {name} must be one of {', '.join(CHOICES[name])}, not {value!r:.40}")
             chosen[name] = value
         elif name in RANGES:

@@ -48,7 +48,7 @@ class Step:
         literals: the numbers that it computes with, but for 0, 1 and -1; real ones as precise as float32 has them.
         settings: how many other real numbers it is given, `DEFAULTS` left out.
         sizes: whole numbers beyond `SMALL` that it is given as sizes, axes and places.
-        repeats: how often a list names again what it has named: the order of few tensors could carry many weights.
+        named: the tensors that its lists name.
         uses: the steps whose results it takes.
         mutates: whether it changes an argument.
     """
@@ -62,7 +62,7 @@ class Step:
         self.literals: list[float] = []
         self.settings = 0
         self.sizes: set[int] = set()
-        self.repeats = 0
+        self.named: list[tuple[str, int]] = []
         for value in (*arguments, *keywords.values()):
             self._look(value)
         schema = getattr(operation, "_schema", None)
@@ -74,8 +74,7 @@ class Step:
         if isinstance(value, list):
             for item in value:
                 self._look(item)
-            named = [next(iter(item.items())) for item in value if isinstance(item, dict)]
-            self.repeats += len(named) - len(set(named))
+            self.named += [next(iter(item.items())) for item in value if isinstance(item, dict)]
         elif isinstance(value, dict) and "step" in value:
             self.uses.add(value["step"])
         elif type(value) in (int, float) and math.isfinite(value) and value not in (0, 1, -1, END):
@@ -185,7 +184,7 @@ def checked(value: Any, steps: int, where: str) -> Any:
         kind, of = next(iter(value.items()))
         if kind in ("step", "input", "constant") and type(of) is int and of >= 0 and (kind != "step" or of < steps):
             return value
-        if kind == "float" and of in ("inf", "-inf", "nan"):
+        if kind == "float" and isinstance(of, str) and of in ("inf", "-inf", "nan"):
             return float(of)
         if kind == "dtype" and isinstance(of, str) and of in DTYPES:
             return DTYPES[of]

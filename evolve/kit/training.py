@@ -7,6 +7,7 @@ common, so that their difference is less noisy than they are. All of this runs i
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
@@ -39,6 +40,11 @@ class Placed(nn.Module):
         with self.device:
             answer: Tensor = self.network(inputs.to(self.device))
         return answer
+
+
+def unforeseen() -> torch.Generator:
+    """Return a generator whose numbers nobody can know beforehand, for what must not be prepared for: seeds are no secret."""
+    return torch.Generator().manual_seed(secrets.randbits(63))
 
 
 @contextmanager
@@ -90,7 +96,7 @@ def fit(
         if process_time() > latest:
             raise Invalid(f"too slow: {seconds:g} CPU seconds were over after {step} of {steps} steps of the training")
         optimizer.zero_grad()
-        _backward(loss)
+        backward(loss)
         nn.utils.clip_grad_norm_(trained, recipe.clip)
         optimizer.step()
         with torch.no_grad():
@@ -118,10 +124,12 @@ def epochs(inputs: Tensor, targets: Tensor, size: int, seed: int) -> Iterator[Ba
 def answers(network: Callable[[Tensor], Tensor], inputs: Tensor, size: int) -> Tensor:
     """Return the logits for all inputs, whose number is a multiple of ``size``, in batches of that size.
 
+    What is random in the network is so from a seed that nobody knows: else its numbers would tell it which call this is.
+
     Raises:
         Invalid: if one of them is not finite.
     """
-    with torch.no_grad():
+    with torch.no_grad(), seeded(secrets.randbits(63)):
         logits = torch.cat([network(batch).cpu() for batch in inputs.split(size)])
     if not bool(torch.isfinite(logits).all()):
         raise Invalid("the trained network's logits are not all finite numbers")
@@ -153,18 +161,18 @@ def largest(network: nn.Module, share: float) -> dict[str, Tensor]:
     return masks
 
 
-def _backward(loss: Tensor) -> None:
-    """Find the gradients.
+def backward(loss: Tensor) -> None:
+    """Find the gradients of what a candidate's code computes.
 
     Raises:
-        Invalid: if torch cannot.
+        Invalid: if torch cannot, as where the code has changed in place what its gradient needs.
     """
     try:
         loss.backward()
     except RuntimeError as problem:
         if isinstance(problem, torch.OutOfMemoryError):
             raise
-        raise Invalid(f"the network cannot be trained: {str(problem)[:300]}") from problem
+        raise Invalid(f"there are no gradients to train with: {str(problem)[:300]}") from problem
 
 
 def _optimizer(recipe: Recipe, trained: list[nn.Parameter]) -> torch.optim.Optimizer:

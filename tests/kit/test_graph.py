@@ -390,6 +390,9 @@ def rows(count: int, **row: Any) -> list[dict[str, Any]]:
         ),  # by the deviation, sign and all
         (rows(90, law="uniform", mean=0.01, std=None, shape=[9]), None),  # as small layers begin by chance
         (rows(200, law="normal", mean=None, std=1e-6, shape=[1000]), "more than 96 numbers"),
+        (rows(200, law="uniform", mean=0.0, std=None, shape=[100]), "more than 96 numbers"),  # by the largest element
+        (rows(90, law="uniform", mean=0.0, std=None, shape=[100]), None),
+        (rows(1, law="constant", value=0.0, shape=[7, 0]), "empty"),  # its other size tells a number
         (rows(600, law="constant", value=1.0), "512 parameters"),
         (rows(200, law="normal", mean=None, std=1e4, shape=[100]), None),
         (rows(20, law="constant", value=0.0, shape=[4_000_000]), "too large"),
@@ -417,6 +420,26 @@ def test_the_order_of_few_tensors_carries_no_weights() -> None:
 
     with pytest.raises(Invalid, match="brings along 10"):
         graph.Function(crossed(trace.function(table, torch.zeros(3))))
+
+
+def test_the_choice_of_tensors_in_many_lists_carries_no_weights() -> None:
+    def table(x: Any) -> Any:
+        levels = torch.arange(256).unbind(0)
+        rows = [torch.stack([levels[(k * k + 31 * j) % 256] for j in range(8)]) for k in range(60)]
+        return torch.cat(rows).sum() + x
+
+    with pytest.raises(Invalid, match="brings along"):
+        graph.Function(crossed(trace.function(table, torch.zeros(3))))
+
+
+def test_a_network_may_join_what_it_has_joined_before() -> None:
+    def dense(x: Any) -> Any:
+        found = [x]
+        for _ in range(10):
+            found.append(torch.cat(found).mean(0, keepdim=True))
+        return torch.cat(found).sum()
+
+    assert graph.Function(crossed(trace.function(dense, torch.zeros(3, 4)))).told < graph.NUMBERS
 
 
 def test_what_is_selected_by_values_costs_what_it_costs_each_time() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -91,6 +92,23 @@ def test_what_cannot_be_trained_is_invalid() -> None:
         training.answers(lambda x: x / 0, torch.ones(4, 2), 2)
 
 
+def test_what_has_no_gradient_is_invalid() -> None:
+    grown = torch.ones(2, requires_grad=True).exp()
+    loss = grown.sum()
+    grown.mul_(2)  # which the gradient of exp is
+    with pytest.raises(Invalid, match="no gradients"):
+        training.backward(loss)
+
+
+def test_chance_in_evaluation_cannot_be_foreseen() -> None:
+    def answered() -> Any:
+        with training.seeded(0):
+            return training.answers(lambda x: x + torch.rand(()), torch.zeros(4, 2), 2)
+
+    assert not torch.equal(answered(), answered())
+    assert training.unforeseen().initial_seed() != training.unforeseen().initial_seed()
+
+
 def test_a_recipe_is_read_from_plain_data() -> None:
     chosen = recipe.read({"lr": 1, "schedule": "linear"}, recipe.Recipe(warmup=0.1))
     assert chosen == recipe.Recipe(lr=1.0, schedule="linear", warmup=0.1)
@@ -101,7 +119,7 @@ def test_a_recipe_is_read_from_plain_data() -> None:
     ):
         with pytest.raises(Invalid, match=says):
             recipe.read(answer, recipe.Recipe())
-    for value in (["adamw"], "adam", None):
+    for value in (["adamw"], "adam", None, np.array([1, 2])):
         with pytest.raises(Invalid, match="optimizer must be one of"):
             recipe.read({"optimizer": value}, recipe.Recipe())
 

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from evolve.records import Evaluation
-from tests.tasks.candidates import reference
+from tests.tasks.candidates import reference, script
 from tests.tasks.networks import here, module, shortened
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
+
+from evolve.kit import training  # noqa: E402
 
 TASK = "architectures/byte_lm"
 SHORT = {"steps": 5, "tests": 128, "screen_steps": 2}
@@ -75,6 +79,23 @@ def test_an_answer_depends_on_what_came_before_alone(leak: str) -> None:
     seen = judged(LEAKS[leak])
     assert (seen.status, seen.score) == ("invalid", None)
     assert "bytes that follow it" in seen.error
+
+
+def test_what_is_changed_to_see_that_cannot_be_foreseen() -> None:
+    """A network that knew it could answer by the future of all other bytes: seeds are no secret."""
+    asked: list[Any] = []
+
+    def network(inputs: Any) -> Any:
+        asked.append(inputs)
+        return torch.zeros(*inputs.shape, 128)
+
+    with script("architectures/byte_lm") as judge:
+        for _ in range(2):
+            with training.seeded(0):
+                judge.causal(network, torch.arange(8 * 16).view(8, 16) % 128, 8)
+    first, second = asked[:4], asked[4:]
+    assert torch.equal(first[0], second[0])
+    assert not any(torch.equal(one, other) for one, other in zip(first[1:], second[1:], strict=True))
 
 
 def test_looking_ahead_in_training_gains_nothing() -> None:

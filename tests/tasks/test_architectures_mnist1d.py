@@ -119,6 +119,7 @@ BAD = {
     "not all finite": (HEAD, "x = self.out(x.flatten(1))\nreturn x if self.training else x / (x * 0)"),
     "float32": (HEAD, "return self.out(x.flatten(1)).double()"),
     "(100, 9)": (HEAD, "return self.out(x.flatten(1))[:, :9]"),
+    "in training": (HEAD, "y = self.out(x.flatten(1))\nreturn y[:, :5] if self.training else y"),
     "no parameter to train": ("pass", "return x[:, 0, :10]"),
     "values of tensors": (HEAD, "return self.out(x.flatten(1)) * (1 if x.sum() > 0 else 2)"),
     "changes a parameter or buffer": (

@@ -33,8 +33,8 @@ FRESH = (1000, 1001, 1002)
 SPLIT = 0.9
 """The share of a text that is trained on; the rest is new."""
 
-ELEMENTS, LARGEST, OPERATIONS = 30_000, 20_000, 2000
-"""What operations may read and write per byte in all, the numbers of one tensor per byte, and how many operations."""
+LARGEST, OPERATIONS = 20_000, 2000
+"""The numbers of one tensor per byte, and how many operations there may be."""
 WORST = 64.0
 """Bits that a byte takes at most, however wrong a network is."""
 ROUNDS = 3
@@ -106,7 +106,7 @@ def train(candidate: Candidate, seed: int, names: Sequence[str], steps: int) -> 
 def described(candidate: Candidate, seed: int) -> tuple[graph.Network, int]:
     """Return the network that the program describes, with first values of the judge's own, and its multiply-accumulates."""
     said = candidate.settings
-    allowed = Budget(said["parameters"], said["macs"], ELEMENTS, LARGEST, OPERATIONS, "byte")
+    allowed = Budget(said["parameters"], said["macs"], said["elements"], LARGEST, OPERATIONS, "byte")
     data = candidate.call("harness:build", VOCAB, said["context"], said["batch"])
     example = torch.zeros(said["batch"], said["context"], dtype=torch.int64)
     return allowed.network(data, seed, example, (*example.shape, VOCAB))
@@ -116,15 +116,17 @@ def causal(network: nn.Module, inputs: torch.Tensor, batch: int) -> torch.Tensor
     """Return the logits, which may depend neither on later bytes, nor on the other texts of a batch, nor on chance.
 
     Several times over, each text is cut somewhere, goes on as another text does there, and comes to lie among other ones:
-    up to the cut the answers must be the same. Every place is a cut equally often.
+    up to the cut the answers must be the same. Every place is a cut equally often. Which text is cut where is known to nobody
+    beforehand, or a network could answer by the future wherever it is not looked at.
     """
+    chance = training.unforeseen()
     logits = training.answers(network, inputs, batch)
     count, context = inputs.shape
     place = torch.arange(context)
     for _ in range(ROUNDS):
-        cuts = (torch.randperm(count) % context)[:, None]
-        changed = torch.where(place <= cuts, inputs, inputs[torch.randperm(count)])
-        order = torch.randperm(count)
+        cuts, others, order = (torch.randperm(count, generator=chance) for _ in range(3))
+        cuts = (cuts % context)[:, None]
+        changed = torch.where(place <= cuts, inputs, inputs[others])
         again = torch.empty_like(logits)
         again[order] = training.answers(network, changed[order], batch)
         past = place <= cuts

@@ -28,8 +28,8 @@ HIDDEN_TRAINING, HIDDEN = 7042, 2002
 FRESH = tuple(range(1000, 1012))
 """Seeds of networks, likewise."""
 
-ELEMENTS, LARGEST, OPERATIONS = 30_000, 40_000, 600
-"""What operations may read and write per curve in all, the numbers of one tensor per curve, and how many operations."""
+LARGEST, OPERATIONS = 40_000, 600
+"""The numbers of one tensor per curve, and how many operations there may be."""
 COMPANIONS = 2e-3
 """How far a class's log probability may move with the other curves of the batch: rounding moves it by 1e-5."""
 CHANGED = 1e-3
@@ -120,7 +120,7 @@ def train(candidate: Candidate, seed: int, data: int, samples: int, steps: int) 
 def described(candidate: Candidate, seed: int) -> tuple[graph.Network, int]:
     """Return the network that the program describes, with first values of the judge's own, and its multiply-accumulates."""
     said = candidate.settings
-    allowed = Budget(said["parameters"], said["macs"], ELEMENTS, LARGEST, OPERATIONS, "curve")
+    allowed = Budget(said["parameters"], said["macs"], said["elements"], LARGEST, OPERATIONS, "curve")
     data = candidate.call("harness:build", SHAPE, mnist1d.CLASSES, said["batch"])
     network, macs = allowed.network(data, seed, torch.zeros(said["batch"], *SHAPE), (said["batch"], mnist1d.CLASSES))
     if said["sparsity"]:
@@ -147,7 +147,7 @@ def prunable(network: nn.Module, kept: float) -> None:
 def steady(network: nn.Module, inputs: torch.Tensor, batch: int) -> torch.Tensor:
     """Return the logits, which must not depend on chance or on the other curves of a batch."""
     logits = training.answers(network, inputs, batch)
-    order = torch.randperm(len(inputs))
+    order = torch.randperm(len(inputs), generator=training.unforeseen())
     again = training.answers(network, inputs[order], batch)
     moved = training.difference(again, logits[order])
     changed = int((again.argmax(1) != logits[order].argmax(1)).sum())

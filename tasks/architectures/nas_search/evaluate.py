@@ -142,11 +142,11 @@ def play(candidate: Candidate, search: Search) -> Any:
     reply = candidate.call("harness:begin", search.space(), BUDGET, search.seed, timeout=SECONDS)
     while True:
         match reply:
-            case ("query", links, operations):
+            case (str("query"), links, operations):
                 value, latency = search.ask(links, operations)
                 left = max(0.0, deadline - time.monotonic())
                 reply = candidate.call("harness:tell", (value, latency) if pareto else value, timeout=left)
-            case ("result", value):
+            case (str("result"), value):
                 return value
             case _:
                 raise Invalid("the harness must ask a query or return a result")
