@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 from evolve.executor import InlineExecutor
 from evolve.records import Evaluation, Job
@@ -21,6 +26,19 @@ def judged(name: str, text: str | None = None, seed: int = 0, seconds: float = 6
         return future.result()
     finally:
         executor.close()
+
+
+@contextmanager
+def script(name: str) -> Iterator[ModuleType]:
+    """Have a task's judge imported, for tests of its parts."""
+    spec = importlib.util.spec_from_file_location(f"judge_of_{name.rpartition('/')[2]}", load(name).evaluator)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
 
 
 def reference(name: str, program: str) -> str:

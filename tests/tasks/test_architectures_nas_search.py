@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 from random import Random
 from statistics import fmean
 from types import ModuleType
@@ -16,7 +14,7 @@ from evolve.jail import choose
 from evolve.judge.jails import WARM
 from evolve.records import Evaluation, Job
 from evolve.task import load
-from tests.tasks.candidates import reference, refused
+from tests.tasks.candidates import reference, refused, script
 
 pytest.importorskip("numpy")
 pytest.importorskip("nas_bench_graph")
@@ -69,14 +67,8 @@ def judged_front() -> Iterator[Judge]:
 @pytest.fixture(scope="module")
 def judge_module() -> Iterator[ModuleType]:
     """The judge's script itself: what an attacker knows who has read it and the tables."""
-    spec = importlib.util.spec_from_file_location("judge_of_nas_search", Path(load(TASK).evaluator))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    with script(TASK) as module:
+        yield module
 
 
 def ok(seen: Evaluation) -> Evaluation:
@@ -130,6 +122,10 @@ def test_equal_seeds_give_equal_evaluations(judged: Judge) -> None:
             "about which it never asked",
         ),
         ("import harness\nharness.Talk.proceed = lambda talk: ('score', 0.0)\nquery(*draw())", "ask a query or return"),
+        (
+            "import harness, numpy\nharness.Talk.proceed = lambda talk: (numpy.ones(2), [0], [0])\nquery(*draw())",
+            "ask a query or return",
+        ),
     ],
 )
 def test_what_breaks_the_rules_is_invalid(judged: Judge, body: str, says: str) -> None:

@@ -99,6 +99,10 @@ LEAKS = {
     "the batch's order": "return logits - logits.sort(0).values, state",
     "hidden by a large offset": "return logits - 9 * logits.mean(0) + 1e4, state",
     "hidden by a large score": "return (logits - logits.mean(0)).index_fill(1, torch.tensor([0]), -1e9), state",
+    "by the place": (
+        "places = torch.arange(len(logits))[:, None] % 4 == torch.arange(4)\n"
+        "return (logits if train else logits + 9 * places), state"
+    ),
     "only at inference": "return (logits, state) if train else (logits + logits.flip(0), state)",
 }
 

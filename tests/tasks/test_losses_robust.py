@@ -117,6 +117,16 @@ REFUSED = {
         "return F.cross_entropy(logits * torch.tensor([[1.0, 2.0]] * 50).view(100, 1), targets)",
         "96 are allowed",
     ),
+    "weights changed in place": (
+        "each = F.cross_entropy(logits, targets, reduction='none')\nweight = torch.exp(-each)\nweight /= weight.sum()\n"
+        "return (weight * each).sum()",
+        "no gradients",
+    ),
+    "a size that labels decide": (
+        "each = F.cross_entropy(logits, targets, reduction='none')\n"
+        "return each[(targets > 0) | (torch.arange(len(targets)) == 0)]",
+        "sizes may not depend on values",
+    ),
     "a gradient of its own": (
         "class Mine(torch.autograd.Function):\n    pass\nreturn Mine.apply(logits)",
         "",
@@ -132,6 +142,15 @@ def test_wrong_labels_are_not_learnt_by_heart_with_numbers_of_each_epoch() -> No
     assert few.status == "ok", few.error
     assert many.status == "invalid"
     assert "the losses of all epochs hold" in many.error
+
+
+def test_numbers_that_stay_the_same_in_all_epochs_count_once() -> None:
+    seen = judged(
+        "p = logits.softmax(1).gather(1, targets[:, None])[:, 0].clamp(1e-4, 0.999)\n"
+        "gce, rce, ce = (1 - p ** 0.7) / 0.7, 4.5 * (1.5 - 1.5 * p), -(p + 1e-3).log() / 2.5\n"
+        "return (0.3 * (1 - 0.9 * t) * ce + 0.55 * gce + (0.2 + 0.8 * t) * rce).mean()"
+    )
+    assert seen.status == "ok", seen.error
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -9,11 +9,14 @@ from evolve.task import load
 from tests.tasks.candidates import reference, refused
 from tests.tasks.minilm import Judge, judge, lacking
 
+np = pytest.importorskip("numpy")
+
 NAME = "pruning/embedder"
 pytestmark = lacking
 
 PROGRAM = """
 import numpy as np
+from numpy import array
 
 def score(weight, stats):
     return {score}
@@ -24,7 +27,7 @@ def scope():
 MAGNITUDE = "np.abs(weight)"
 
 
-def program(score: str, scope: str = "row") -> str:
+def program(score: str, scope: object = "row") -> str:
     return PROGRAM.format(score=score, scope=scope)
 
 
@@ -112,9 +115,11 @@ def test_other_texts_decide_on_other_seeds(judged: Judge) -> None:
         ("weight > 0", "row", "floats, not bool"),
         ("weight.astype(complex)", "row", "floats, not complex128"),
         (MAGNITUDE, "column", "one of row, layer, global"),
+        (MAGNITUDE, [np.ones(2)], "one of row, layer, global"),
+        (MAGNITUDE, np.ones(2), "one of row, layer, global"),
     ],
 )
-def test_what_is_no_score_is_refused(judged: Judge, score: str, scope: str, says: str) -> None:
+def test_what_is_no_score_is_refused(judged: Judge, score: str, scope: object, says: str) -> None:
     assert refused(judged(program(score, scope)), says)
 
 

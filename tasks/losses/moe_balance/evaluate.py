@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from hashlib import sha256
 from time import process_time
 from typing import Any
 
@@ -20,7 +19,7 @@ import torch
 from moe_lm import MoeLM, Routing, cross_entropy
 
 from evolve import Candidate, Invalid, Result
-from evolve.kit import graph, picture, texts
+from evolve.kit import graph, picture, texts, training
 from evolve.kit.work import Work
 
 RATE, WARMUP, DECAY, CLIP = 4e-3, 20, 0.01, 1.0
@@ -103,15 +102,14 @@ def validate(candidate: Candidate) -> Result:
 
 @dataclass(slots=True)
 class Evolved(Routing):
-    """The candidate's part in a model: its graphs, a state for each layer, and the chance by which tokens are exchanged to see
-    whether choices depend on others: on from call to call, and from a seed that no graph can know, or it could look at those
-    that stay.
+    """The candidate's part in a model: its graphs, a state for each layer, and the chance by which tokens are exchanged and
+    change their places, to see whether choices depend on others: a graph that knew it could look at those that stay.
     """
 
     loss: graph.Function | None = None
     routes: tuple[graph.Function, ...] = ()
     states: dict[int, torch.Tensor] = field(default_factory=dict)
-    chance: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(secret()))
+    chance: torch.Generator = field(default_factory=training.unforeseen)
 
     def fresh(self, layers: int, experts: int) -> Evolved:
         """Return the same for a new training."""
@@ -127,15 +125,17 @@ class Evolved(Routing):
             return scores.to(logits.device)
         scores, _ = outcome(self.routes[1](given, self.states[layer]), given, self.states[layer])
         kept = torch.rand(len(given), 1, generator=self.chance) < 0.5
-        other = torch.where(kept, given, given[torch.randperm(len(given), generator=self.chance)])
-        again, _ = outcome(self.routes[1](other, self.states[layer]), given, self.states[layer])
+        others, order = (torch.randperm(len(given), generator=self.chance) for _ in range(2))
+        other = torch.where(kept, given, given[others])[order]
+        moved, _ = outcome(self.routes[1](other, self.states[layer]), given, self.states[layer])
+        again = torch.empty_like(moved).index_copy_(0, order, moved)
         same = (
             scores.topk(top, 1).indices == again.topk(top, 1).indices
         )  # of choices: no offset or scale hides a difference
         if not bool((same | ~kept).all()):
             raise Invalid(
-                "route(..., train=False) lets a token's choice depend on other tokens, later ones too, which would tell the"
-                " model what comes next: use its own logits and the state alone"
+                "route(..., train=False) lets a token's choice depend on its place or on other tokens, later ones too, which"
+                " would tell the model what comes next: use its own logits and the state alone"
             )
         return scores.to(logits.device)
 
@@ -198,7 +198,7 @@ def train(evolved: Evolved, settings: Mapping[str, Any], seed: int, coefficient:
         logits, auxiliary = model(x, part, train=True)
         value = cross_entropy(logits, y) + coefficient * auxiliary.to(device)
         optimiser.zero_grad()
-        value.backward()
+        training.backward(value)
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         if not bool(torch.isfinite(norm)):
             raise Invalid(f"the gradient is not finite at step {step} with coefficient {coefficient:g}")
@@ -241,12 +241,6 @@ def corpus(part: str) -> np.ndarray:
     length = min(map(len, whole))
     cut = length * 9 // 10
     return np.stack([one[:cut] if part == "train" else one[cut:length] for one in whole])
-
-
-@cache
-def secret() -> int:
-    """Return a number that follows from the texts, which are in no jail."""
-    return int.from_bytes(sha256(corpus("train").tobytes() + b"others").digest()[:7])
 
 
 # Words

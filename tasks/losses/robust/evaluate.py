@@ -21,7 +21,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from evolve import Candidate, Invalid, Result
-from evolve.kit import graph, mnist1d, picture
+from evolve.kit import graph, mnist1d, picture, training
 from evolve.kit.work import Work
 
 CLASSES = 10
@@ -155,12 +155,24 @@ def read(candidate: Candidate, settings: Mapping[str, Any]) -> list[Loss]:
         known.setdefault(repr(one), function(one, batch)) if repr(one) not in known else known[repr(one)]
         for one in graphs
     ]
-    told, allowed = sum(one.told for one in known.values()), graph.NUMBERS + EACH * len(known)
+    told, allowed = brought(tuple(known.values())), graph.NUMBERS + EACH * len(known)
     if told > allowed:
         raise Invalid(
-            f"the losses of all epochs hold {told} numbers, and {allowed} are allowed: compute them from t with fewer"
+            f"the losses of all epochs hold {told} numbers, those that are the same in all of them counted once, and {allowed}"
+            " are allowed: let fewer of them depend on t"
         )
     return losses
+
+
+def brought(losses: Sequence[graph.Function]) -> int:
+    """Return how many numbers the losses bring along together. Where all do the same but for their numbers, one that stands at
+    the same place in all and is the same there counts once.
+    """
+    told = sum(one.told for one in losses)
+    literals = [one.literals for one in losses]
+    if len({len(row) for row in literals}) == 1:
+        told -= (len(losses) - 1) * sum(len(set(column)) == 1 for column in zip(*literals, strict=True))
+    return told
 
 
 def function(data: Any, batch: int) -> graph.Function:
@@ -207,13 +219,17 @@ def train(case: Case, losses: Sequence[Loss], seed: int, settings: Mapping[str, 
             part = (epoch * steps + step) / (len(losses) * steps)
             optimiser.param_groups[0]["lr"] = RATE * 0.5 * (1 + math.cos(math.pi * part))
             value = loss(network(x[rows]).cpu(), split.given[rows])
+            if value.numel() != 1:
+                raise Invalid(
+                    f"the loss became a tensor {shape(value)} in epoch {epoch + 1}: sizes may not depend on values"
+                )
             if not bool(torch.isfinite(value)):
                 raise Invalid(
                     f"the loss became {value.item()} in epoch {epoch + 1} of {len(losses)} ({case}): keep logs and roots from 0"
                 )
             if value.requires_grad:  # otherwise this epoch has nothing to learn
                 optimiser.zero_grad()
-                value.backward()
+                training.backward(value)
                 optimiser.step()
                 learnt = True
             if process_time() > latest:

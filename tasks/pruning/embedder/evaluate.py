@@ -136,7 +136,7 @@ _known: dict[Any, Result] = {}
 def pruned(candidate: Candidate) -> Masks:
     """Ask the candidate for its scope and all scores, and select what goes."""
     scope = candidate.call("scope")
-    if scope not in select.SCOPES:
+    if not isinstance(scope, str) or scope not in select.SCOPES:
         raise Invalid(f"scope() must return one of {', '.join(select.SCOPES)}, not {scope!r:.60}")
     stats, scores = statistics(candidate.settings["calibration"]), {}
     for name, weight in network().weights.items():
