@@ -29,6 +29,15 @@ TRANSIENT = frozenset({408, 409, 425, 429})
 _WITHHELD = ("content_policy_violation", "content_filter", "ResponsibleAIPolicyViolation")
 """The codes, one of which a service gives where it refuses what is in a prompt."""
 
+_TOO_LONG = re.compile(
+    r"context.?(?:length|window|size)|prompt is too long|(?:input|prompt) (?:tokens )?exceeds?|too many (?:input )?tokens|"
+    r"max(?:imum)?[ _](?:model|input)[ _]len",
+    re.IGNORECASE,
+)
+"""What a service says, in words or as a code, where a prompt is longer than its model reads."""
+
+_THOUGHT = re.compile(r"(.*?)^[ \t]*</think>[ \t]*$", re.DOTALL | re.MULTILINE)
+
 _FINISH: dict[str, Finish] = {
     "stop": "stop",
     "STOP": "stop",
@@ -107,7 +116,8 @@ def read_completion(data: object, prompt: Prompt, max_tokens: int, *, begun: boo
 
 
 def refused(status: int | None, error: object, said: str, seconds: float) -> Reply | None:
-    """Return the refusal that an error stands for where it is about what is in the prompt: the next may be answered.
+    """Return the refusal that an error stands for where it is about what is in the prompt, or about its length: the next may be
+    answered.
 
     ``error`` is the body of the error, ``said`` its words.
     """
@@ -115,7 +125,8 @@ def refused(status: int | None, error: object, said: str, seconds: float) -> Rep
     while isinstance(error, Mapping):
         codes += [error.get("code"), error.get("type")]
         error = error.get("error", error.get("innererror"))
-    if status != 400 or not any(code in _WITHHELD for code in codes):
+    withheld = status == 400 and any(code in _WITHHELD for code in codes)
+    if not withheld and not (status in (400, 413) and any(map(_TOO_LONG.search, (said, *map(str, codes))))):
         return None
     return Reply(text="", finish="refusal", seconds=seconds, note=redact(said))
 
@@ -177,8 +188,16 @@ def _reasoning(message: Mapping[str, Any]) -> str:
 
 
 def _unthink(text: str) -> tuple[str, str]:
-    """Return the thoughts that a text begins with, and the rest; thoughts that do not end leave no rest."""
-    if not text.lstrip().startswith("<think>"):
+    """Return the thoughts that a text begins with, and the rest; thoughts that do not end leave no rest.
+
+    Where the server has put the mark of their beginning into the prompt, as for R1 and QwQ, the text has that of their end
+    alone, on a line of its own.
+    """
+    begun = text.lstrip().startswith("<think>")
+    ended = None if begun else _THOUGHT.match(text)
+    if ended is not None and "<think>" not in ended[1]:
+        return ended[1].strip(), text[ended.end() :].lstrip("\n")
+    if not begun:
         return "", text
     thoughts, _, rest = text.lstrip().removeprefix("<think>").partition("</think>")
     return thoughts.strip(), rest.lstrip("\n")

@@ -331,6 +331,9 @@ def test_what_a_message_can_look_like() -> None:
     thought = read({"content": "\n<think>\nHm, <b>.\n</think>\n\ncode </think>", "reasoning": "First."})
     assert (thought.text, thought.reasoning) == ("code </think>", "First.\nHm, <b>.")
     assert (read({"content": "<think>no end"}).text, read({"content": "<think>no end"}).reasoning) == ("", "no end")
+    begun_in_the_prompt = read({"content": "Hm. </think> I think\nof x.\n</think>\n\ncode </think>"})
+    assert (begun_in_the_prompt.text, begun_in_the_prompt.reasoning) == ("code </think>", "Hm. </think> I think\nof x.")
+    assert read({"content": "x = '<think>'\n</think>"}).text == "x = '<think>'\n</think>"
     assert read({"content": "x = '<think>'"}).text == "x = '<think>'"
     filtered = read({"content": "half an ans"}, "content_filter")
     assert (filtered.text, filtered.finish, filtered.note) == ("", "refusal", "half an ans")
@@ -402,3 +405,19 @@ def test_nothing_heavy_is_imported_before_the_first_call() -> None:
         [sys.executable, "-c", code], env={"K": "0123456789"}, capture_output=True, text=True, check=False, timeout=30
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, {"code": "context_length_exceeded", "message": "Please reduce the length."}),
+        (400, {"message": "This model's maximum context length is 16384 tokens. However, you requested 17000."}),
+        (400, {"code": 400, "type": "exceed_context_size_error", "message": "the request exceeds it"}),
+        (400, {"type": "invalid_request_error", "message": "prompt is too long: 210000 tokens > 200000 maximum"}),
+        (413, {"message": "Prompt exceeds max length: too many tokens"}),
+    ],
+)
+def test_a_prompt_that_is_too_long_does_not_end_the_arm(status: int, error: dict[str, object]) -> None:
+    with Raw([(status, {}, json.dumps({"error": error}).encode())]) as server:
+        reply = make(f"openai/m@{server.url}", ModelConfig(timeout=TIMEOUT)).send(PROMPT)
+    assert (reply.text, reply.finish, reply.note) == ("", "refusal", error["message"])
