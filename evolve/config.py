@@ -218,13 +218,13 @@ class Config(Table):
     """Take the evaluation of a program that this archive has seen judged by the same task, on the same seeds."""
 
 
-def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the layers as one nested mapping; later ones win key by key. ``arms`` is replaced as a whole."""
+def merge(*layers: Mapping[str, Any], whole: Sequence[str] = ("arms",)) -> dict[str, Any]:
+    """Return the layers as one nested mapping; later ones win key by key. What is ``whole`` is replaced as such."""
     merged: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.items():
-            if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping) and key != "arms":
-                merged[key] = merge(merged[key], value)
+            if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping) and key not in whole:
+                merged[key] = merge(merged[key], value, whole=whole)
             else:
                 merged[key] = value
     return merged
@@ -246,7 +246,7 @@ def settings(pairs: Iterable[str]) -> dict[str, Any]:
         parsed = _value(pair[key.end() :])
         for part in reversed(_PART.findall(key[0])):
             parsed = {_value(part) if part[0] in "\"'" else part: parsed}
-        merged = merge(merged, parsed)
+        merged = merge(merged, parsed, whole=())  # of one layer all pairs hold
     return merged
 
 

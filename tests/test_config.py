@@ -80,6 +80,14 @@ def test_keys_of_settings_are_toml(pair: str, stands_for: dict[str, object]) -> 
     assert settings([pair]) == stands_for
 
 
+def test_all_pairs_of_settings_hold_together() -> None:
+    assert settings(["arms.builtin/tune=1", "arms.builtin/mutate=2"]) == {
+        "arms": {"builtin/tune": 1, "builtin/mutate": 2}
+    }
+    lower, upper = {"arms": {"builtin/tune": 1.0}}, {"arms": {"builtin/mutate": 2.0}}
+    assert merge(lower, upper) == upper, "of two layers the arms of the upper one count"
+
+
 def test_texts_of_settings_say_what_the_code_does() -> None:
     texts = {name: text for name, text, _ in describe()}
     assert "gain for what they cost" in texts["bandit.kind"]
