@@ -20,6 +20,17 @@ LONGEST = 300_000
 """The most characters that a changed file may have: no program of use is longer, and compiling it would take seconds."""
 
 _BREAK = re.compile(r"\r+\n")
+_ELIDED = re.compile(
+    r"""\s*(?:\#|//|/\*|--)[\s(\[<*]*(?:
+        (?:\.{3}|…)(?:\W*$|.*\b(?:existing|rest|remain\w*|unchanged|same|omitted|previous|other)\b)
+        |(?:the\ )?rest\ of\ (?:the|your|this)\ (?:code|program|file|class|function|method|implementation|loop)\b
+        |(?:existing|remaining|previous|original|other)\ (?:code|implementation|functions?|methods?|lines)\b
+            .*(?:\.{3}|…|\bhere\b|\bunchanged\b|\bas\ before\b|\bremains?\b|\bgoes\b|\bomitted\b)
+        |(?:code\ |everything\ |all\ )?(?:else\ )?(?:remains\ |stays\ |is\ )?(?:unchanged|(?:the\ )?same\ as\ before)\W*$
+    )""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""A remark that says that code stands here which is not written."""
 
 
 class PatchError(Exception):
@@ -134,7 +145,8 @@ def finish(parent: Sources, child: Sources, language: str) -> Sources:
     """Return ``child`` if it may be judged as a child of ``parent``.
 
     Raises:
-        PatchError: if it is the same, too long, changed where it is frozen, or Python that does not compile.
+        PatchError: if it is the same, too long, changed where it is frozen, Python that does not compile, or has a remark in the
+            place of code.
     """
     changed = [path for path, text in child.items() if text != parent.get(path)]
     if not changed:
@@ -149,9 +161,17 @@ def finish(parent: Sources, child: Sources, language: str) -> Sources:
     if wrong:
         raise PatchError(f"{wrong}; change only what stands between the marks")
     for path in changed:
+        if (line := _elided(parent.get(path, ""), child[path])) is not None:
+            raise PatchError(f"the line {shown(line)} stands in the place of code; write out all lines that stay")
         if python(path, language) and (why := fault(child[path])):
             raise PatchError(f"{path} would not compile: {why}; correct it and reply again")
     return child
+
+
+def _elided(before: str, after: str) -> str | None:
+    """Return the first new line that is a remark in the place of code."""
+    old = set(map(str.strip, before.splitlines()))
+    return next((line for line in after.splitlines() if _ELIDED.match(line) and line.strip() not in old), None)
 
 
 def python(path: str, language: str) -> bool:

@@ -311,3 +311,32 @@ def test_a_reply_cut_anywhere_is_never_a_program_cut_short(statements: list[str]
         pass
     else:
         assert child == {"a.py": code}
+
+
+@pytest.mark.parametrize(
+    "remark",
+    [
+        "# ... existing code ...",
+        "# ...",
+        "# … (unchanged)",
+        "# (rest of the code remains unchanged)",
+        "# Rest of the function",
+        "# existing code here",
+        "# other functions remain the same",
+        "# unchanged",
+    ],
+)
+def test_a_remark_in_the_place_of_code_is_no_code(remark: str) -> None:
+    code = f"def pack(n):\n    {remark}\n    return 2 * n\n"
+    with pytest.raises(PatchError, match="write out all lines"):
+        apply_rewrite(FREE, f"```python\n{code}```", "python")
+    assert apply_rewrite({"a.py": code}, f"```python\n{code.replace('2', '3')}```", "python"), "it was there before"
+
+
+@pytest.mark.parametrize(
+    "remark",
+    ["# ... then the radii", "# the rest of the circles", "# same as numpy's", "# existing centres", "# and so on ..."],
+)
+def test_other_remarks_are_welcome(remark: str) -> None:
+    code = f"def pack(n):\n    {remark}\n    return 2 * n\n\n\ndef shrink(n):\n    return n\n"
+    assert apply_rewrite(FREE, f"```python\n{code}```", "python") == {"a.py": code}
