@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from random import Random
 
-from evolve.operators.syntax import shown
 from evolve.operators.tune import Constants, constants, scale
 from evolve.records import Draft, Evaluation, Sources, Task
 from evolve.seams import Points
@@ -63,6 +62,7 @@ def refine(child: Draft, evaluation: Evaluation, before: Sources, task: Task, rn
     if evaluation.score is None or not everywhere:
         return
     values = {i: float(found.numbers[i].value) for i in everywhere}
+    moved: dict[int, float] = {}  # the others stay as they are written, with all of their digits
     best = task.score.sign * evaluation.score
     size, failed, count, patience = START, 0, 0, PATIENCE
     start = checked = best
@@ -73,17 +73,18 @@ def refine(child: Draft, evaluation: Evaluation, before: Sources, task: Task, rn
             checked = best
         pool = new if new and (patience == PATIENCE or rng.random() < 0.5) else everywhere
         chosen = rng.sample(pool, min(rng.choice((1, 1, 2, 3)), len(pool)))
-        point = values | {
+        point = moved | {
             i: values[i] + rng.gauss(0, 1) * size * scale(values[i], found.numbers[i].rate) for i in chosen
         }
-        sources = found.with_values({i: float(shown(v)) for i, v in point.items()})
+        sources = found.with_values(point)
         if sources is None:
             failed += 1
             continue
         count += 1
         seen = yield Draft(sources, child.note, {**child.traits, "step": size})
         if seen.score is not None and task.score.sign * seen.score > best:
-            values, best, failed, size = point, task.score.sign * seen.score, 0, min(size * 1.5, WIDEST)
+            values, moved = values | point, point
+            best, failed, size = task.score.sign * seen.score, 0, min(size * 1.5, WIDEST)
             patience = min(patience + PATIENCE, LONGEST)
         else:
             failed, size = failed + 1, max(size * 0.96, NARROWEST)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from itertools import pairwise
 
 from evolve.operators.kinds import called
 from evolve.operators.site import Change, Site
@@ -51,6 +52,8 @@ def _varied(site: Site, node: ast.stmt) -> str | None:
             elif not number.whole and site.rng.random() < 0.5:
                 moved = number.value + site.rng.gauss(0, 1) * strength * site.step * scale(number.value)
             values[number.value] = moved
+        if values[number.value] == number.value:
+            continue  # as it is written, with all of its digits
         edit = number.at(values[number.value])
         data = data[: edit.start - start] + edit.text.encode() + data[edit.stop - start :]
     text = data.decode()
@@ -140,15 +143,17 @@ def guard(site: Site) -> Change | None:
 
 
 def _under(site: Site, run: tuple[ast.stmt, ...], head: str, word: str) -> Change | None:
-    """Put statements under a compound one's head."""
-    places = [site.module.lines(s) for s in run]
+    """Put statements under a compound one's head; what stands between them, such as a function that is defined there, stays
+    where it is.
+    """
+    places = [place for s in run if (place := site.module.lines(s)) is not None]
     indent = site.module.indent(run[0])
-    texts = [site.module.block(s, indent + "    ") for s in run]
-    first, last = places[0], places[-1]
-    if first is None or last is None or any(text is None for text in texts):
+    texts = [text for s in run if (text := site.module.block(s, indent + "    ")) is not None]
+    if not len(places) == len(texts) == len(run) or any(a[1] != b[0] for a, b in pairwise(places)):
         return None
-    body = "".join(text for text in texts if text)
-    return Change((Edit(first[0], last[1], f"{indent}{head}\n{body}"),), f"{word} {_head(body)} under {head}")
+    body = "".join(texts)
+    edit = Edit(places[0][0], places[-1][1], f"{indent}{head}\n{body}")
+    return Change((edit,), f"{word} {_head(body)} under {head}")
 
 
 def loop(site: Site) -> Change | None:
@@ -184,12 +189,13 @@ def _ranges(site: Site, args: list[str]) -> list[str]:
         stop = args[0]
         changed = [f"range({stop} + {d})", f"range({stop} - {d})", f"range({d}, {stop})", f"range(0, {stop}, 2)"]
     else:
-        start, stop = args[:2]
+        start, stop, *step = args
+        by = "".join(f", {one}" for one in step)
         changed = [
-            f"range({start}, {stop} + {d})",
-            f"range({start}, {stop} - {d})",
-            f"range({start} + {d}, {stop})",
-            f"range({start} - {d}, {stop})",
+            f"range({start}, {stop} + {d}{by})",
+            f"range({start}, {stop} - {d}{by})",
+            f"range({start} + {d}, {stop}{by})",
+            f"range({start} - {d}, {stop}{by})",
         ]
     return [*changed, f"reversed(range({', '.join(args)}))"]
 

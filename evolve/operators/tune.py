@@ -30,11 +30,20 @@ SMALLEST, LARGEST = 0.002, 0.6
 _RETRIES = 30
 _FAILURES = 2
 
-_LITERAL = re.compile(
-    r"""(?P<skip>//[^\n]*|/\*.*?\*/|\#[^\n]*|--[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[A-Za-z_][\w.]*|0[xXbBoO]\w+)"""
-    r"""|(?P<number>\d+\.\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|\d+)""",
-    re.DOTALL,
+_COMMENTS = (
+    ({"haskell", "sql", "lua", "lean", "elm", "ada", "vhdl"}, r"--[^\n]*"),
+    ({"ruby", "perl", "r", "julia", "bash", "sh", "shell", "elixir", "nim", "yaml", "toml", "make"}, r"\#[^\n]*"),
+    ({""}, r"//[^\n]*|/\*.*?\*/|\#[^\n]*"),
 )
+"""Comments by language; the last are those of all others, and a preprocessor's lines."""
+_WORDS = r"""|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[A-Za-z_][\w.]*|0[xXbBoO]\w+"""
+_BEFORE = r"(?:(?<![\w.)\]])|(?<=\.\.))"
+"""Before a number: in ``pair().0`` there is a field, in ``1..10`` the end of a range."""
+_NUMBER = r"\d+\.\d+(?:[eE][+-]?\d+)?|\d+\.(?![.\w])|(?<!\.)\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|\d+"
+_AFTER = r"(?=(?:[fFdDlLuU]{1,3}|_?[fiu](?:8|16|32|64|128|size))?(?!\w|\.\w))"
+"""After it: the letters of a type, and no more digits, as there are in ``1_000``."""
+_DATA = (".json", ".yaml", ".yml", ".toml", ".ini", ".csv", ".txt")
+"""Files in which parentheses mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +96,24 @@ def constants(sources: Sources, language: str) -> Constants:
         if path in parsed:
             found += numbers(parsed[path])
         elif not path.endswith(".py"):
-            found += _literals(path, segments)
+            found += _literals(path, segments, language)
     return Constants(sources, tuple(found))
 
 
-def _literals(path: str, segments: Iterable[blocks.Segment]) -> list[Number]:
+def _literals(path: str, segments: Iterable[blocks.Segment], language: str) -> list[Number]:
+    comments = next((pattern for names, pattern in _COMMENTS if language.lower() in names), _COMMENTS[-1][1])
+    data = path.endswith(_DATA)
+    sign = "-?" if data else ""  # in code it stands before a number, or before one in parentheses
+    literal = re.compile(f"(?:{comments}{_WORDS})|{_BEFORE}(?P<number>{sign}(?:{_NUMBER})){_AFTER}", re.DOTALL)
     found: list[Number] = []
     at = 0
     for segment in segments:
-        for match in _LITERAL.finditer(segment.text) if segment.evolvable else ():
+        for match in literal.finditer(segment.text) if segment.evolvable else ():
             word = match["number"]
             if word is not None:
                 start = at + len(segment.text[: match.start()].encode())
-                value = int(word) if word.isdecimal() else float(word)
-                found.append(Number(path, start, start + len(word), value, tight=True))
+                value = int(word) if word.removeprefix("-").isdecimal() else float(word)
+                found.append(Number(path, start, start + len(word), value, tight=not data))
         at += len(segment.text.encode())
     return found
 

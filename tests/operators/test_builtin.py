@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +16,11 @@ from hypothesis import strategies as st
 
 from evolve import blocks, normal
 from evolve.operators import BUILTIN
+from evolve.operators.refine import refine
+from evolve.operators.site import Change, Site
+from evolve.operators.statements import loop, repeat
+from evolve.operators.syntax import modules
+from evolve.operators.tune import constants
 from evolve.records import Draft, Evaluation, Limits, Metric, Program, Proposal, Sources, Task
 from evolve.seams import Stop, Tuner
 
@@ -246,6 +253,40 @@ def test_other_languages_are_tuned_but_not_edited() -> None:
             BUILTIN[arm].draft(proposal(program({"f.c": text}), arm, 0, program({"f.c": text + "\n"})), C)
 
 
+@pytest.mark.parametrize(
+    ("path", "language", "text", "values"),
+    [
+        (
+            "f.rs",
+            "rust",
+            "for i in 0..n { for j in 1..10 { x += pair().0 * 0.5 + ys[0].1 + 1_000 + 2.5f64 + 3u32 + 1.0; } }",
+            [0, 1, 10, 0.5, 0, 2.5, 3, 1.0],
+        ),
+        (
+            "f.cpp",
+            "cpp",
+            "while (n-- > 0) { x *= 0.5; }\nfor (int i = 9; i > 0; i--) s += 2.5f * i + .25 + 1. + 1e-3 + 7L; // 77",
+            [0, 0.5, 9, 0, 2.5, 0.25, 1.0, 0.001, 7],
+        ),
+        ("f.lua", "lua", "x = 5 -- 7\ny = 2.5 // 3", [5, 2.5, 3]),
+        ("f.rb", "ruby", "x = 5 # 7\ny = (0...12).sum / 2.5", [5, 0, 12, 2.5]),
+        ("f.json", "json", '{"a": -1.5, "b": [1, -2], "c 7": 1e3}', [-1.5, 1, -2, 1000.0]),
+    ],
+)
+def test_numbers_of_other_languages_are_told_from_ranges_fields_and_comments(
+    path: str, language: str, text: str, values: list[float]
+) -> None:
+    assert [number.value for number in constants({path: text}, language).numbers] == values
+
+
+def test_data_stays_data_when_it_is_tuned() -> None:
+    data = {"f.json": '{"a": -1.5, "b": [0.25, -2], "c": 1}'}
+    seen = [drafted("builtin/tune", data, seed) for seed in range(60)]
+    read = [json.loads(draft.sources["f.json"]) for draft in seen if draft is not None]
+    assert len(read) == 60
+    assert any(one["c"] < 0 for one in read)
+
+
 def test_recombine_brings_code_of_the_inspiration() -> None:
     other = RINGS.replace("0.3 * math.cos(angle)", "0.875 * math.tanh(angle) * 0.1").replace("range(8)", "range(11)")
     other = other.replace(
@@ -328,3 +369,41 @@ def test_constants_are_refined_around_an_edit() -> None:
     assert first.score < best <= 100
     assert search("builtin/mutate", TASK, parent, child, Evaluation("invalid"), bowl)[0] == 0
     assert search("builtin/mutate", TASK, parent, child, Evaluation("ok", 49.0), bowl)[0] == 0  # far below its parent
+
+
+def test_refining_leaves_all_other_constants_as_they_are_written() -> None:
+    text = "R = 0.16666666666666666\nGAP = 0.5\n\n\ndef f():\n    return R, GAP\n"
+    before = {"initial.py": text.replace("GAP = 0.5", "GAP = 0.25")}
+    points = refine(Draft({"initial.py": text}), Evaluation("ok", 1.0), before, TASK, Random(0))
+    drafts = [next(points), *(points.send(Evaluation("ok", 0.0)) for _ in range(5))]
+    assert all("R = 0.16666666666666666\n" in draft.sources["initial.py"] for draft in drafts)
+    improved = points.send(Evaluation("ok", 2.0)).sources["initial.py"]
+    assert "GAP = 0.5\n" not in improved, "what has gained is kept"
+
+
+def moved(move: Callable[[Site], Change | None], text: str, seeds: int) -> set[str]:
+    """Return the programs that a move makes of a text."""
+    found = set()
+    for seed in range(seeds):
+        site = Site(modules({"a.py": text})[0], Random(seed), 0.2)
+        change = move(site)
+        if change is not None:
+            found.add(site.module.apply(change.edits) or "")
+    return found
+
+
+def test_repeating_statements_deletes_nothing_between_them() -> None:
+    text = (
+        "def f(x):\n    a = 1.0\n\n    def g(y):\n        return y * a\n\n    b = g(a)\n    import math\n\n"
+        "    c = b + math.sin(a)\n    return c\n"
+    )
+    made = moved(repeat, text, 200)
+    assert made
+    assert all("def g(y)" in child and "import math" in child for child in made)
+
+
+def test_a_range_keeps_its_step() -> None:
+    made = moved(loop, "def f(n):\n    for i in range(n - 1, -1, -1):\n        print(i)\n", 60)
+    assert len(made) > 4
+    assert all(", -1)" in child or "(-1))" in child for child in made)
+    assert all("range" in child and child.count(",") == 2 for child in made)

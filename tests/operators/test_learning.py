@@ -118,3 +118,10 @@ def test_networks_still_answer_in_shape() -> None:
     assert {"insert", "delete", "repeat", "skip", "swap", "kernel", "group", "widen", "stride"} <= made.keys()
     for child in chain.from_iterable(made.values()):
         assert child.build_model((1, 40), 10)(torch.zeros(4, 1, 40)).shape == (4, 10)
+
+
+def test_defaults_of_arguments_by_place_alone_are_no_obstacle() -> None:
+    text = MODEL + "\n\ndef clip(x, low=0.0, /, high=1.0):\n    return x\n"
+    made = mutated({"a.py": text}, Random(0), 0.2, BRIEF)
+    assert made is not None
+    assert children(text).keys() >= {"widen"}

@@ -83,11 +83,8 @@ def insert(site: Site) -> Change | None:
         f"{each.prefix}.Dropout({site.rng.choice(_RATES)})",
     ]
     if each.name == "Flatten" or after is None:
-        return change(
-            site,
-            (_wrapped(site, each, texts[0] if each.name != "Flatten" else texts[1]),),
-            f"inserted {texts[0]} after {each.name}",
-        )
+        text = texts[each.name == "Flatten"]
+        return change(site, (_wrapped(site, each, text),), f"inserted {text} after {each.name}")
     texts = [texts[0], *(_mixing(site, each.prefix, *after)), *texts]
     if site.rng.random() < 0.5:
         texts = _mixing(site, each.prefix, *after)

@@ -176,7 +176,8 @@ def _counts(site: Site, count: ast.expr) -> list[ast.Constant]:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=int()) as value) if name == count.id:
                 found.append(value)
             case ast.FunctionDef(args=args):
-                names = [arg.arg for arg in args.args][len(args.args) - len(args.defaults) :]
+                every = [arg.arg for arg in (*args.posonlyargs, *args.args)]
+                names = every[len(every) - len(args.defaults) :]
                 found += [
                     v
                     for n, v in zip(names, args.defaults, strict=True)
