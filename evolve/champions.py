@@ -36,6 +36,10 @@ ERROR = 0.05
 """How likely a program that is no better than the champion may be to be promoted."""
 LEVEL = 1.0 - 2.0 * ERROR / LOOKS
 """Of the two-sided interval at each look, of which the lower end counts."""
+SPREAD = 3
+"""The fewest fresh seeds on which a lead that is the same on all of them, and so leaves no spread to measure, is believed: scores
+as coarse as solved or not are apart by one amount on two seeds by chance in one of 16 races (see `evolve.racing`).
+"""
 WAITING = 3
 """How many contenders wait at most, the best of them; each further one would be judged again for little."""
 SAME = 1e-9
@@ -231,7 +235,7 @@ class Champions:
                 scores[who.digest] += [repeat.score for repeat in seen.repeats]
             by = lead(self._sign, scores[program.digest], scores[rival.digest], LEVEL)
             found = replace(found, lead=by.mean, low=by.low, high=by.high, seeds=by.n)
-            if by.low > 0.0:
+            if by.low > 0.0 and (by.n >= SPREAD or by.low < by.mean):
                 return replace(found, reason=f"better by {by.mean:.4g} ({by.low:.4g} at least) on {by.n} fresh seeds")
             if by.mean <= 0.0:
                 break

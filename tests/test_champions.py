@@ -186,6 +186,17 @@ def test_a_verdict_that_is_open_gets_more_seeds_up_to_a_bound(archive: Archive) 
     assert not set(worse[0].seeds) & {seed for seeds in used for seed in seeds}, "a place has seeds of its own"
 
 
+@pytest.mark.parametrize(("leads", "verdict"), [((1.0, 1.0, 1.0, 1.0), "promoted"), ((1.0, 1.0, 0.0, -1.0), "refused")])
+def test_two_equal_leads_may_be_chance(archive: Archive, leads: tuple[float, ...], verdict: str) -> None:
+    """As where a score is a share of few items: a lead that is the same twice says little, and has no spread that would show it."""
+    bout = Bout(archive, repeats=2, first=seen(0.0, 0.0))
+    digest = bout.contend(seen(1.0, 1.0))
+    own = iter((leads[:2], leads[2:], (0.0, 0.0), (0.0, 0.0)))
+    bout.review(lambda again: seen(*(next(own) if again.digest == digest else (0.0, 0.0)), first=again.job.seed))
+    found = archive.champions(bout.run)[1]
+    assert (found.verdict, found.seeds >= 4) == (verdict, True)
+
+
 def test_who_does_the_same_as_one_that_was_beaten_is_not_reviewed_again(archive: Archive) -> None:
     bout = Bout(archive, repeats=2, first=seen(1.0, 2.0))
     beaten = bout.contend(seen(3.0, 4.0))
@@ -601,7 +612,7 @@ def test_listings_and_copies_tell_of_champions(archive: Archive, tmp_path: Path)
         assert (first["id"], first["champion"]["gap"], first["champion"]["cold_difference"]) == (digest[:10], 1.5, 0.5)
         assert (second["id"], second["champion"]["verdict"]) == (lucky[:10], "refused")
         listed = said(db, "best").splitlines()
-        assert "champion, promoted: better by 1 (1 at least) on 2 fresh seeds; +0.5 in a cold process" in listed[1]
+        assert "champion, promoted: better by 1 (1 at least) on 4 fresh seeds; +0.5 in a cold process" in listed[1]
         assert "refused: not shown to be better on 2 fresh seeds" in listed[2]
         assert "validate 0.5, a gap of 1.5" in said(db, "show")
         assert json.loads(said(db, "show", "--json"))["champion"]["validate_score"] == 0.5

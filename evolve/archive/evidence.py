@@ -1,5 +1,5 @@
-"""What speaks for and against the best program of a run: scores on seeds it was not chosen by, what tuning alone reaches, and
-whether all was judged by the same task.
+"""What speaks for and against the best program of a run: scores on fresh seeds, what tuning alone reaches, and whether all was
+judged by the same task.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class Evidence(Database):
         return [to_program(row) for row in self._all(sql, (run,))]
 
     def fresh(self, run: str, digest: str) -> list[Repeat]:
-        """Return what a program scored on seeds that it was not chosen by, each seed once, in the order they were judged."""
+        """Return what a program scored on fresh seeds, each seed once, in the order they were judged: those on which it was
+        promoted, which favour it a little, and those on which it has defended its title since.
+        """
         found: dict[int, Repeat] = {}
         for seed, score, seconds, repeats in self._all(FRESH, (run, digest)):
             for one in load_repeats(repeats) or (Repeat(seed, score, seconds),):

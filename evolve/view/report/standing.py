@@ -36,7 +36,8 @@ def headline(facts: Facts) -> str:
         fresh = best.fresh
         said = (
             f"The best program, {best.program.id}, scores {figure(fresh.mean)}{unit} ({figure(fresh.low)} to "
-            f"{figure(fresh.high)}) on {fresh.n} fresh seeds, and {figure(best.program.score)} on those it was chosen by."
+            f"{figure(fresh.high)}) on {fresh.n} fresh seeds, those of its promotion among them, and {figure(best.program.score)} on "
+            "those it was chosen by."
         )
     if best.program.number <= 0:
         return f"{said} Nothing better came of the run than what it started from."
