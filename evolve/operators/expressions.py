@@ -52,7 +52,7 @@ def operator(site: Site) -> Change | None:
 
 
 def comparison(site: Site) -> Change | None:
-    """Swap a comparison for another, or negate a test."""
+    """Swap a comparison for another."""
     found = [n for n in site.expressions if isinstance(n, ast.Compare) and len(n.ops) == 1]
     if not found:
         return None
@@ -324,7 +324,7 @@ def unwrap(site: Site) -> Change | None:
 
 
 def integers(site: Site) -> Change | None:
-    """Change equal integers together, or make a real constant of one that need not count."""
+    """Change equal integers together."""
     whole = [n for n in site.numbers if n.whole]
     if not whole:
         return None

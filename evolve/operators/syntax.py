@@ -286,7 +286,7 @@ def numbers(module: Module) -> tuple[Number, ...]:
         tight = (power or isinstance(parent, ast.Attribute)) and not module.enclosed(place)
         index = isinstance(parent, ast.Subscript | ast.Slice)
         found.append(Number(module.path, *module.span(place), value, tight, index, _statements(module, node), factor))
-    return tuple(found)
+    return tuple(sorted(found, key=lambda number: number.start))
 
 
 def _statements(module: Module, node: ast.AST) -> tuple[int, ...]:
