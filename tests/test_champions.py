@@ -188,7 +188,7 @@ def test_a_verdict_that_is_open_gets_more_seeds_up_to_a_bound(archive: Archive) 
 
 @pytest.mark.parametrize(("leads", "verdict"), [((1.0, 1.0, 1.0, 1.0), "promoted"), ((1.0, 1.0, 0.0, -1.0), "refused")])
 def test_two_equal_leads_may_be_chance(archive: Archive, leads: tuple[float, ...], verdict: str) -> None:
-    """As where a score is a share of few items: a lead that is the same twice says little, and has no spread that would show it."""
+    """As where a score is a share of few items: a lead that is the same twice says little, and has no spread to show it."""
     bout = Bout(archive, repeats=2, first=seen(0.0, 0.0))
     digest = bout.contend(seen(1.0, 1.0))
     own = iter((leads[:2], leads[2:], (0.0, 0.0), (0.0, 0.0)))

@@ -34,10 +34,11 @@ def headline(facts: Facts) -> str:
     said = f"The best program, {best.program.id}, scores {score}."
     if best.fresh is not None:
         fresh = best.fresh
+        chosen_by = figure(best.program.score)
         said = (
             f"The best program, {best.program.id}, scores {figure(fresh.mean)}{unit} ({figure(fresh.low)} to "
-            f"{figure(fresh.high)}) on {fresh.n} fresh seeds, those of its promotion among them, and {figure(best.program.score)} on "
-            "those it was chosen by."
+            f"{figure(fresh.high)}) on {fresh.n} fresh seeds, those of its promotion among them, and {chosen_by} on those it was "
+            "chosen by."
         )
     if best.program.number <= 0:
         return f"{said} Nothing better came of the run than what it started from."
