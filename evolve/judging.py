@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 
 from evolve.archive import Archive
@@ -128,10 +127,3 @@ class Judging:
             if self._reviewed is None:
                 return
             self.wait(self._reviewed)
-
-    # ------------------------------------------------------------------ both
-
-    def failed(self, flights: Iterable[Flight]) -> Sequence[Evaluation]:
-        """Return what came back of these flights and of a review because ``evaluate.py`` failed."""
-        seen = [flight.seen for flight in flights]
-        return [one for one in (*seen, self.reviewed) if one is not None and one.status == "judge_error"]

@@ -40,6 +40,8 @@ ASKS, LONG = 32, 1.0
 """The most attempts asked for in one turn, and the seconds after which none is begun in it: refused children cost no slot, and
 must not keep a turn from its commit, nor the archive from others that write to it.
 """
+STRIKES = 3
+"""Programs in a row on which ``evaluate.py`` fails that stop a run: fewer are odd programs, more a judge that is broken."""
 LONGEST, SHORTEST = 20, 8
 """In a run with models one attempt takes at most this part of all evaluations, or this many where that is less."""
 
@@ -91,6 +93,8 @@ class Loop:
         self._told: list[Attempt] = []
         self._failed: ModelError | None = None
         self._broken: JudgeError | None = None
+        self._odd: list[Flight] = []
+        self._strikes = 0
 
     @property
     def budget(self) -> Budget:
@@ -103,8 +107,8 @@ class Loop:
         """Run until the budget is spent and the best contender was judged again, or `drain` was called, and return which.
 
         Raises:
-            JudgeError: when ``evaluate.py`` itself keeps failing, once the calls under way have returned; what is at the
-                judge is adopted by the next resume.
+            JudgeError: when ``evaluate.py`` itself keeps failing (on `STRIKES` programs in a row, or on a champion), once the
+                calls under way have returned; what is at the judge is adopted by the next resume.
             ModelError: when no model can be asked any more and the run is not to go on without.
         """
         while True:
@@ -146,6 +150,7 @@ class Loop:
             for flight in landed:
                 if _told_next(flight):
                     self._land(flight)
+            self._set_aside()
             self._answer(replies)
             if self._broken is None and not self._halted:
                 self.judging.take_review()
@@ -173,12 +178,38 @@ class Loop:
         return bool(self.calls.under_way) or any(flight.future is not None for flight in self.flights)
 
     def _break(self, landed: Sequence[Flight]) -> None:
-        """Take note of what came back because ``evaluate.py`` failed: the run stops once the calls under way have returned."""
-        failed = self.judging.failed(landed)
-        if failed and self._broken is None:
-            self._broken = self.judging.error(failed[0])
+        """Take note of what came back because ``evaluate.py`` failed. Where it fails on program after program, or on a champion,
+        the run stops once the calls under way have returned.
+        """
+        odd = [flight for flight in landed if not _told_next(flight) and flight not in self._odd]
+        self._odd += odd
+        self._strikes = len(odd) + (0 if any(map(_told_next, landed)) else self._strikes)
+        review = self.judging.reviewed
+        failed = review if review is not None and review.status == "judge_error" else None
+        if self._strikes >= STRIKES:
+            failed = self._odd[-1].seen
+        if failed is not None and self._broken is None:
+            self._broken = self.judging.error(failed)
             if self.calls.under_way:
                 self.say("evaluate.py failed; the run stops when the calls under way have returned")
+
+    def _set_aside(self) -> None:
+        """End the attempts on whose programs ``evaluate.py`` failed, once it was seen to judge another one since, or none is left
+        that could show it: they are odd, and no program of theirs is held to have failed.
+        """
+        alone = len(self.flights) == len(self._odd) and not self.wants_more()
+        if self._broken is not None or not self._odd or not (alone or self._strikes < len(self._odd)):
+            return
+        for flight in self._odd:
+            attempt, said = flight.attempt, flight.seen.error.strip().splitlines() or [""]
+            if attempt.points:
+                self.budget.release()  # of the point that was not judged
+            else:
+                attempt.stage, attempt.reason = "judge", f"evaluate.py failed on it: {said[-1]}"
+            self.say(f"evaluate.py failed on {flight.digest[:10]}, which is set aside: {said[-1]}")
+            self.flights.remove(flight)
+            self._tell(attempt)
+        self._odd = []
 
     def ask(self, given: Given | None = None) -> Proposal:
         """Decide everything random about the next attempt, and reserve its evaluation.
@@ -316,7 +347,7 @@ class Loop:
         """Whether another attempt should be asked for now."""
         if self._halted or self._broken or self.budget.spent() or self._stuck():
             return False
-        return len(self.flights) < self.executor.slots + self.asking.workers
+        return len(self.flights) - len(self._odd) < self.executor.slots + self.asking.workers
 
     def _stuck(self) -> bool:
         """Whether no model can be asked and the run is not to go on without; it ends where that is for good."""

@@ -161,6 +161,8 @@ class Again:
             for point in range(len(then.points)):
                 loop.archive.judged(self._run, now, point, "tune" if point else "child", 0)
             loop.budget.release()
+        elif then.stage == "judge":  # evaluate.py failed on it
+            now.stage, now.reason = then.stage, then.reason
         now.dollars, now.tokens, now.seconds = then.dollars, then.tokens, then.seconds
         loop.tell(now)
         self._differences += _compare_tells(then, now)

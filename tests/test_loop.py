@@ -350,6 +350,58 @@ def test_a_judge_error_stops_the_run_and_loses_nothing(stack: ExitStack, task: T
     assert counts["pending"] == 3, "no attempt pays for what evaluate.py did wrong"
 
 
+class Odd(Broken):
+    """An executor whose judge fails on every fifth job."""
+
+    def __init__(self, inner: InlineExecutor, slots: int) -> None:
+        super().__init__(inner, good=0)
+        self.slots = slots
+        self._count = 0
+
+    def submit(self, job: Job) -> Future[Evaluation]:
+        self._count += 1
+        self._left = int(self._count % 5 > 0)
+        return super().submit(job)
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_programs_on_which_evaluate_fails_now_and_then_are_set_aside(
+    stack: ExitStack, task: Task, tmp_path: Path, slots: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = looped(stack, task, tmp_path / "a.db", Odd(inline(stack, task), slots), evaluations=40)
+    loop.arms = only("count", Slow(tmp_path / "a.db"))
+    said: list[str] = []
+    monkeypatch.setattr(loop, "say", said.append)
+    assert loop.evolve() == "40 evaluations"
+    counts = invariants(tmp_path / "a.db", "r")
+    assert (counts["evaluations"], counts["pending"], loop.budget.reserved) == (40, 0, 0)
+    aside = [one for one in loop.archive.history("r") if one.stage == "judge"]
+    assert len(aside) == sum("is set aside: Traceback: evaluate.py, line 3" in line for line in said) >= 8
+    assert all((one.program, one.points) == (None, []) for one in aside)
+
+
+def test_an_inner_search_on_which_evaluate_fails_keeps_what_it_found(
+    stack: ExitStack, task: Task, tmp_path: Path
+) -> None:
+    loop = looped(stack, task, tmp_path / "a.db", Odd(inline(stack, task), 1), evaluations=20)
+    assert loop.evolve() == "20 evaluations"
+    assert invariants(tmp_path / "a.db", "r")["pending"] == loop.budget.reserved == 0
+    attempts = list(loop.archive.history("r"))
+    assert len(attempts[0].points) == 3, "the seed was the first job, and the fifth failed"
+    assert attempts[0].program is not None
+
+
+def test_replay_passes_over_programs_that_were_set_aside(folder: Path, tmp_path: Path) -> None:
+    flags = {"budget": {"evaluations": 200}}
+    with created(
+        folder, flags=flags, seed=1, db=tmp_path / "a.db", make=lambda task, *rest: Odd(InlineExecutor(task), 2)
+    ) as session:
+        assert session.evolve() == "200 evaluations"
+        stages = [one.stage for one in session.archive.history(session.info.name)]
+        assert "judge" in stages
+        assert replay(session.archive, session.info.name, load(folder)).differences == ()
+
+
 def test_a_failing_inner_optimiser_resumes_where_it_was(stack: ExitStack, task: Task, tmp_path: Path) -> None:
     loop = looped(stack, task, tmp_path / "a.db", Broken(inline(stack, task), good=6), evaluations=14)
     with pytest.raises(JudgeError):
@@ -662,7 +714,7 @@ def test_a_link_to_an_archive_has_its_lock(folder: Path, tmp_path: Path) -> None
 
 def test_a_loop_of_ones_own_is_paused_and_stopped_by_people(folder: Path, tmp_path: Path) -> None:
     with (
-        Search(folder, evaluations=9, name="r", db=tmp_path / "a.db", executor="inline") as search,
+        Search(folder, evaluations=1000, name="r", db=tmp_path / "a.db", executor="inline") as search,
         Archive(tmp_path / "a.db") as people,
     ):
         search.tell(search.work(search.ask()))

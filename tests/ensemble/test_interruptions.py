@@ -187,7 +187,7 @@ def test_calls_under_way_are_waited_for_when_evaluate_fails(
             launch({"m": model(server.url)}, evaluations=6, workers=2, name="r")
         assert turns < 200, "it waits for the call under way instead of spinning"
         asked = len(server.requests)
-        assert asked in (2, 3)
+        assert 3 <= asked <= 5, "three in a row stop it"
         assert rows(db, "SELECT state, count(*) FROM replies GROUP BY state") == [("done", asked)]
         drafted = rows(db, "SELECT count(*) FROM attempts WHERE state = 'drafted'")
         assert drafted == [(asked,)], "each reply is a draft, for the judge once it is mended"
