@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ GREEDY = {"ok", "memory", "crash", "timeout"}
 """A bomb is denied what it asks for, or ended: which of the two depends on the level and on what the system counts."""
 MANY = {"ok", "crash"}
 
+SLOW = {"timeout"}
 UNPEACEFUL = {"timeout"}
 """After these ends a warm jail is never kept. A crash may be a mere exception, told in a reply that was in order."""
 
@@ -118,6 +119,12 @@ def run(user: str, *arguments: str) -> str:
     return done.stdout
 
 
+def outcomes(level: str, user: str, way: str, names: list[str]) -> Mapping[str, Any]:
+    """Return what became of some attacks, by name."""
+    lines = map(json.loads, run(user, str(ARENA), level, way, *names).splitlines())
+    return {outcome["attack"]: outcome for outcome in lines}
+
+
 Found = Mapping[tuple[str, str, str], Future[Any]]
 
 
@@ -131,10 +138,6 @@ def found(request: pytest.FixtureRequest) -> Iterator[Found]:
             names = [params["name"]] if "name" in params else QUICK
             key = params.get("level", "rlimits"), params["user"], params.get("way", "process")
             wanted.setdefault(key, []).extend(names)
-
-    def outcomes(level: str, user: str, way: str, names: list[str]) -> Mapping[str, Any]:
-        lines = map(json.loads, run(user, str(ARENA), level, way, *names).splitlines())
-        return {outcome["attack"]: outcome for outcome in lines}
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         futures: dict[tuple[str, str, str], Future[Any]] = {}
@@ -165,6 +168,12 @@ def require(level: Any, user: str) -> None:
 def test_attack(found: Found, level: str, user: str, way: str, name: str) -> None:
     require(level, user)
     outcome = found[level, user, way].result()[name]
+    if outcome["status"] in SLOW - STATUSES.get(
+        name, {"ok"}
+    ):  # the machine is busy: once more, with nothing else beside it
+        assert outcome["breaches"] == []
+        wait(found.values())
+        outcome = outcomes(level, user, way, [name])[name]
     assert outcome["fresh"] == way
     assert outcome["breaches"] == []
     assert outcome["status"] in STATUSES.get(name, {"ok"}), outcome["error"]
