@@ -146,7 +146,7 @@ class Loop:
         landed = [flight for flight in self.flights if flight.landed]
         self._break(landed)
         with self.archive.transaction():
-            self.commands.take(self.state.told, ending=bool(self.draining))
+            self.heed()
             for flight in landed:
                 if _told_next(flight):
                     self._land(flight)

@@ -84,14 +84,13 @@ class Session:
         self.lost = 0
         self._make = make or make_executor
         self._resumed = resumed
-        self._opened = False
         self._stack = ExitStack()
 
     def __enter__(self) -> Session:
-        with ExitStack() as opening:
+        with ExitStack() as opening, ExitStack() as unopened:
             opening.enter_context(self.archive.lock(self.info.name))
             if self._resumed is None:  # one that is resumed stays as it was
-                opening.push(self._unopened)
+                unopened.push(self._unopened)
             inline = self.config.executor == "inline" and self._make is make_executor
             self.confinement = INLINE if inline else choose(self.config.isolation)
             executor = self._make(self.task, self.config, self.confinement)
@@ -111,7 +110,7 @@ class Session:
                 priors=priors(earlier_runs(self.archive, self.info.name), self.config.bandit.priors),
                 level=self.confinement.level if self.config.cache and self.info.task_path else None,
             )
-            self._opened, self._stack = True, opening.pop_all()
+            self._stack = opening.pop_all()
         return self
 
     def __exit__(
@@ -127,7 +126,7 @@ class Session:
     def _unopened(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Write down why the run could not be opened, as for want of a GPU: else it stays there as a running one."""
         with suppress(ArchiveError):
-            if error is not None and not self._opened:
+            if error is not None:
                 self.archive.finish(self.info.name, "stopped", sentence(error), self.info.seconds)
 
     def say(self, text: str) -> None:

@@ -26,11 +26,12 @@ from evolve.errors import JudgeError
 from evolve.executor import InlineExecutor
 from evolve.loop import Loop
 from evolve.rebuild import rebuild
-from evolve.records import Attempt, Direction, Evaluation, Fresh, Job, Metric, Repeat, Stages, Task
+from evolve.records import Direction, Evaluation, Fresh, Job, Metric, Repeat, Stages, Task
 from evolve.replay import replay
 from evolve.session import start
 from evolve.task import load
 from tests import archives
+from tests.heard import Heard
 
 Judge = Callable[[Again], Evaluation]
 
@@ -343,18 +344,6 @@ def noisy(folder: Path) -> Path:
 def rows(db: Path, sql: str) -> list[tuple[Any, ...]]:
     with sqlite3.connect(db) as connection:
         return connection.execute(sql).fetchall()
-
-
-class Heard:
-    """An observer that listens."""
-
-    def __init__(self) -> None:
-        self.notices: list[str] = []
-
-    def __call__(self, attempt: Attempt, /) -> None: ...
-
-    def notice(self, text: str) -> None:
-        self.notices.append(text)
 
 
 def test_a_noisy_run_ends_with_a_champion_that_reviews_made(noisy: Path, tmp_path: Path) -> None:

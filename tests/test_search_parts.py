@@ -13,9 +13,9 @@ from evolve.arms import Arm
 from evolve.budget import Budget
 from evolve.config import BudgetConfig, Config, SearchConfig
 from evolve.islands import Island, Islands
+from evolve.operators import BUILTIN
 from evolve.parents import SAMPLERS, Weighted, inspirations
-from evolve.records import Asked, Attempt, Draft, Metric, Program, Proposal, Task
-from evolve.seams import Stop
+from evolve.records import Asked, Attempt, Metric, Program, Proposal
 from evolve.state import State
 
 UP, DOWN = Metric("score", "maximize"), Metric("score", "minimize")
@@ -150,16 +150,9 @@ def test_a_minimised_target_is_reached_from_above() -> None:
     assert not ledger.scored(0.95), "not better"
 
 
-class Idle:
-    """An operator that makes nothing."""
-
-    def draft(self, proposal: Proposal, task: Task) -> Draft:
-        raise Stop("draft", "nothing")
-
-
 @pytest.mark.parametrize("islands", [4, 2])
 def test_a_repaired_program_is_not_offered_again_though_a_resume_has_fewer_islands(islands: int) -> None:
-    arm = Arm("m", {"diff": Idle(), "fix": Idle()})
+    arm = Arm("m", dict.fromkeys(("diff", "fix"), BUILTIN["builtin/tune"]))
     state = State(UP, Config(search=SearchConfig(islands=islands)), {"m": arm}, seed=0)
     seed = Program("seed", {}, "ok", 0.0)
     state.count_seed(seed)

@@ -20,6 +20,7 @@ from evolve.config import Config
 from evolve.errors import ConfigError
 from evolve.records import Attempt
 from evolve.seams import Beginning, Ending
+from tests.heard import Heard
 
 BLOCK = 32768
 SHORT = {"executor": "inline", "slots": 1}
@@ -221,18 +222,6 @@ def test_settings_flag_and_trackers_name_the_same() -> None:
     assert isinstance(flag.type, click.Choice)
     (named, _) = get_args(Config.model_fields["track"].annotation)
     assert set(flag.type.choices) == set(get_args(named)) == set(track.TRACKERS)
-
-
-class Heard:
-    """An observer that listens, and remembers."""
-
-    def __init__(self) -> None:
-        self.notices: list[str] = []
-
-    def __call__(self, attempt: Attempt, /) -> None: ...
-
-    def notice(self, text: str) -> None:
-        self.notices.append(text)
 
 
 class Diary:

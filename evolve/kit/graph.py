@@ -65,7 +65,7 @@ class Function:
     @property
     def numbers(self) -> int:
         """How many numbers the graph itself holds: elements of constants, and what its operations compute with."""
-        return sum(int(value.numel()) for value in self.constants) + sum(len(each.literals) for each in self._steps)
+        return sum(int(value.numel()) for value in self.constants) + len(self.literals)
 
     @property
     def literals(self) -> list[float]:
@@ -313,9 +313,8 @@ class _Laws:
             return _single(torch.tensor(row["value"][: NUMBERS + 1], dtype=dtype).reshape(shape))
         mean, spread = float(row["mean"]), float(row["std"])
         self._uniform += law == "uniform"
-        self._told += (count < CROWD or (law == "uniform" and self._uniform > CROWD)) + (
-            abs(mean) > CHANCE * spread / math.sqrt(max(count, 1))
-        )
+        crowded = count < CROWD or (law == "uniform" and self._uniform > CROWD)
+        self._told += crowded + (abs(mean) > CHANCE * spread / math.sqrt(count))
         if law == "uniform":
             half = spread * math.sqrt(3)
             return torch.empty(shape, dtype=dtype).uniform_(mean - half, mean + half, generator=generator)

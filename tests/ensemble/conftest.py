@@ -29,19 +29,6 @@ def rows(db: Path, sql: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql).fetchall()
 
 
-class Told:
-    """An observer that keeps what is said to people."""
-
-    def __init__(self) -> None:
-        self.notices: list[str] = []
-
-    def __call__(self, attempt: object, /) -> None:
-        """Take no note."""
-
-    def notice(self, text: str) -> None:
-        self.notices.append(text)
-
-
 @pytest.fixture
 def stairs(tmp_path: Path) -> Path:
     """The staircase as a task folder."""

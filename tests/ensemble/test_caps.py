@@ -12,7 +12,8 @@ from evolve import api
 from evolve.archive import Archive
 from evolve.testing import Request, ScriptedServer, Staircase
 from evolve.testing.faults import Fault
-from tests.ensemble.conftest import Launch, Told, model, rows
+from tests.ensemble.conftest import Launch, model, rows
+from tests.heard import Heard
 
 RUNS = 20
 FAULTS: tuple[Fault, ...] = (
@@ -96,7 +97,7 @@ def test_the_tokens_of_sixteen_workers_are_at_most_the_cap(launch: Launch, tmp_p
 
 def test_a_service_that_thinks_beyond_max_tokens_is_believed_and_reserved_for(launch: Launch, tmp_path: Path) -> None:
     """What it charges for thoughts besides is paid; the cap holds from the second call on, also after a resume."""
-    thought, usd, db, told = 30_000, 0.5, tmp_path / "a.db", Told()
+    thought, usd, db, told = 30_000, 0.5, tmp_path / "a.db", Heard()
     clever = Staircase.model(1.0)
 
     with ScriptedServer(lambda request: replace(clever(request), thought=thought), price=(1.0, 2.0)) as server:

@@ -19,7 +19,8 @@ from evolve.task import load
 from evolve.testing import Fault, ScriptedServer, Staircase
 from evolve.testing.faults import FAULTS
 from tests.ensemble import conftest
-from tests.ensemble.conftest import Launch, Told
+from tests.ensemble.conftest import Launch
+from tests.heard import Heard
 
 PRICE = (1.0, 2.0)
 TIMEOUT = 0.6
@@ -162,7 +163,7 @@ def costs(row: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("fault", GOES_ON)
 def test_a_fault_that_passes(fault: Fault, launch: Launch, tmp_path: Path, stairs: Path) -> None:
-    want, told = GOES_ON[fault], Told()
+    want, told = GOES_ON[fault], Heard()
     with ScriptedServer(
         Staircase.model(1.0), price=PRICE, faults=[fault], retry_after=ASKED_TO_WAIT, patience=5
     ) as server:
@@ -217,7 +218,7 @@ def test_a_fault_that_lasts_ends_the_arm_and_a_resume_goes_on_once_it_is_mended(
 ) -> None:
     key = "sk-canary-0123456789abcdef"
     monkeypatch.setenv("THE_KEY", key)
-    told = Told()
+    told = Heard()
     with ScriptedServer(Staircase.model(1.0), price=PRICE, faults=lambda n, request: fault) as server:
         with pytest.raises(ModelError) as caught:
             launch(
@@ -327,7 +328,7 @@ def test_a_moment_that_a_service_asks_for_is_no_rest_that_ends_a_run(launch: Lau
 
 @pytest.mark.parametrize("fault", ["500", "drop"])
 def test_after_so_many_tries_an_attempt_is_given_up(fault: Fault, launch: Launch, tmp_path: Path, stairs: Path) -> None:
-    told = Told()
+    told = Heard()
     with ScriptedServer(Staircase.model(1.0), price=PRICE, faults=[fault] * 3) as server:
         done = launch(
             {"m": model(server.url)},

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -12,7 +9,7 @@ import pytest
 from evolve.executor import InlineExecutor
 from evolve.records import Evaluation, Job
 from evolve.task import load
-from tests.tasks.candidates import reference, refused, returning
+from tests.tasks.candidates import reference, refused, returning, script
 
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
@@ -39,14 +36,8 @@ def judged() -> Iterator[Judge]:
 @pytest.fixture(scope="module")
 def judge_module() -> Iterator[ModuleType]:
     """The judge's script itself, for what an attacker could have prepared with data of his own."""
-    spec = importlib.util.spec_from_file_location("judge_of_merge", Path(load(TASK).evaluator))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    with script(TASK) as module:
+        yield module
 
 
 def seed_program() -> str:

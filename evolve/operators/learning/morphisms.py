@@ -83,7 +83,7 @@ def insert(site: Site) -> Change | None:
         f"{each.prefix}.Dropout({site.rng.choice(_RATES)})",
     ]
     if each.name == "Flatten" or after is None:
-        text = texts[each.name == "Flatten"]
+        text = texts[1] if each.name == "Flatten" else texts[0]
         return change(site, (_wrapped(site, each, text),), f"inserted {text} after {each.name}")
     texts = [texts[0], *(_mixing(site, each.prefix, *after)), *texts]
     if site.rng.random() < 0.5:
