@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from evolve.records import Task
 from evolve.task import load
@@ -16,6 +17,10 @@ for library in (
     "OPENBLAS",
 ):  # before any of them is imported: as in judges and jails, and scores depend on it
     os.environ[f"{library}_NUM_THREADS"] = "1"
+
+# how long one example may take says nothing on a busy machine
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 TOML = 'brief = "Return a large sum."\n[limits]\nseconds = 5\nmemory = "256 MiB"\n'
 INITIAL = """\

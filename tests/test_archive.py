@@ -65,7 +65,7 @@ class TestRoundTrip:
             {"islands": 3},
         )
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(draft=strategies.drafts, seen=strategies.evaluations(), note=strategies.dirty, number=st.integers(1, 2**59))
     def test_an_attempt(self, archive: Archive, draft: Draft, seen: Evaluation, note: str, number: int) -> None:
         run = archives.begin(archive)
@@ -303,7 +303,7 @@ class TestQuestions:
             archive.search('"*" -')
 
     @given(text=strategies.dirty)
-    @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_no_text_is_a_syntax_error(self, archive: Archive, text: str) -> None:
         with contextlib.suppress(ArchiveError):
             assert archive.search(text) == []

@@ -39,7 +39,7 @@ from evolve.records import (
 )
 from tests import archives, strategies
 
-OURS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+OURS = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 counts = st.none() | st.integers(0, 2**60)
 amounts = st.floats(0, 1e6)

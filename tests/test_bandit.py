@@ -125,7 +125,7 @@ class Before:
 
 
 @pytest.mark.parametrize("kind", list(BANDITS))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 1 << 32),
     flying=st.integers(1, 6),

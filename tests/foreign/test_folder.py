@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.cli import main
@@ -127,7 +127,6 @@ def test_a_folder_that_is_no_task(tmp_path: Path) -> None:
 VALUES = st.one_of(st.booleans(), st.integers(-5, 5), st.floats(allow_infinity=False), st.text(max_size=3), st.none())
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from("abcde"), VALUES), st.sets(st.sampled_from("abc")))
 def test_the_mean_leaves_out_flags_nan_and_features(metrics: dict[str, object], features: set[str]) -> None:
     numbers = {n: v for n, v in metrics.items() if isinstance(v, int | float) and not isinstance(v, bool) and v == v}

@@ -131,7 +131,7 @@ def inspiration(sources: Sources, seed: int) -> Sources:
     return sources
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.sampled_from(ARMS), st.sampled_from(sorted(CORPUS)), st.integers(0, 2**32))
 def test_drafts_parse_differ_and_leave_the_frozen_text_alone(arm: str, name: str, seed: int) -> None:
     sources = CORPUS[name]
@@ -149,7 +149,7 @@ def test_drafts_parse_differ_and_leave_the_frozen_text_alone(arm: str, name: str
     assert "\n" not in draft.note
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from(ARMS), st.sampled_from(sorted(CORPUS)), st.integers(0, 2**32))
 def test_the_seed_is_the_only_chance(arm: str, name: str, seed: int) -> None:
     sources = CORPUS[name]

@@ -196,7 +196,7 @@ LINES = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(LINES, min_size=1, max_size=12),
     st.lists(LINES, max_size=6),
@@ -224,7 +224,7 @@ def test_a_rendered_edit_gives_exactly_the_child(
             apply_edits(parent, text, "text")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet="<>=SEARCHPLx1 \n\t`#", max_size=300))
 def test_no_text_does_harm(text: str) -> None:
     try:

@@ -278,7 +278,7 @@ STATEMENTS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(STATEMENTS, min_size=1, max_size=6),
     st.sampled_from(["```", "````", "~~~", "~~~~~"]),
@@ -299,7 +299,7 @@ def test_a_rendered_rewrite_gives_exactly_the_child(
     assert child == {"a.py": shape(code)}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(STATEMENTS, min_size=1, max_size=6), st.data())
 def test_a_reply_cut_anywhere_is_never_a_program_cut_short(statements: list[str], data: st.DataObject) -> None:
     code = "".join(f"{line}\n" for line in ["def pack(n):", "    return 3", *statements, "LAST = 1"])

@@ -263,7 +263,7 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
 @given(st.lists(finite, min_size=1, max_size=5), st.integers(2, 10))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_range_has_ticks_within(values: list[float], about: int) -> None:
     low, high = spread(values, margin=0.05) if max(map(abs, values)) < 1e150 else (-1.0, 1.0)
     scale = Scale(low, high, 0.0, 500.0)
@@ -274,7 +274,7 @@ def test_any_range_has_ticks_within(values: list[float], about: int) -> None:
 
 
 @given(st.lists(st.tuples(finite, finite), max_size=30), st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_points_make_a_picture(points: list[tuple[float, float]], log_x: bool) -> None:
     assert drawn(simple([Series("a", points), Series("b", points, "dots"), Series("c", points, "step")], log_x=log_x))
 
@@ -285,7 +285,7 @@ def test_steps_are_round(step: float) -> None:
 
 
 @given(st.lists(st.integers(-1000, 1000), max_size=3000), st.integers(20, 500), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_thinning_keeps_ends_and_extremes(heights: list[int], most: int, fill: bool) -> None:
     points = [(float(place), float(height)) for place, height in enumerate(heights)]
     kept = thinned(points, most, fill=fill)
