@@ -226,7 +226,8 @@ class Calls:
         """Store and commit what has returned, and return the replies, and the ends of attempts given up.
 
         Raises:
-            BaseException: what a client raised by a mistake of ours; what returned with it is stored.
+            BaseException: what a client raised by a mistake of ours, or what could not be stored; what returned with it is
+                stored.
         """
         returned: list[Returned] = []
         while True:
@@ -235,15 +236,20 @@ class Calls:
             except Empty:
                 break
         known: list[tuple[Attempt, Reply | Stop]] = []
-        if returned:
-            with self._archive.transaction():
-                for back in returned:
-                    outcome = self._settle(back)
-                    if outcome is not None:
-                        known.append((back.waiting.attempt, outcome))
+        mistakes: list[BaseException] = []
         for back in returned:
             if isinstance(back.outcome, BaseException) and not isinstance(back.outcome, CallFailed):
-                raise back.outcome
+                mistakes.append(back.outcome)
+            try:
+                with self._archive.transaction():  # one each: what is wrong with one reply must not cost another
+                    outcome = self._settle(back)
+            except Exception as error:  # noqa: BLE001 - raised below, once the others are stored
+                mistakes.append(error)
+                continue
+            if outcome is not None:
+                known.append((back.waiting.attempt, outcome))
+        if mistakes:
+            raise mistakes[0]
         return known
 
     # ------------------------------------------------------------------ how a call ends

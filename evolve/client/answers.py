@@ -29,9 +29,12 @@ TRANSIENT = frozenset({408, 409, 425, 429})
 _WITHHELD = ("content_policy_violation", "content_filter", "ResponsibleAIPolicyViolation")
 """The codes, one of which a service gives where it refuses what is in a prompt."""
 
+_MODERATED = re.compile("moderation|flagged|usage guidelines", re.IGNORECASE)
+"""What services say that refuse what is in a prompt by the status 403, which else is about the key."""
+
 _TOO_LONG = re.compile(
-    r"context.?(?:length|window|size)|prompt is too long|(?:input|prompt) (?:tokens )?exceeds?|too many (?:input )?tokens|"
-    r"max(?:imum)?[ _](?:model|input)[ _]len",
+    r"context.?(?:length|window|size|limit)|prompt is too long|(?:input|prompt) (?:tokens )?exceeds?|"
+    r"token count .{0,20}exceeds|too many (?:input )?tokens|max(?:imum)?[ _](?:model|input)[ _]len|request_too_large",
     re.IGNORECASE,
 )
 """What a service says, in words or as a code, where a prompt is longer than its model reads."""
@@ -82,10 +85,12 @@ def read_completion(data: object, prompt: Prompt, max_tokens: int, *, begun: boo
     """Return the reply in a chat completion.
 
     Raises:
-        CallFailed: if it is none.
+        CallFailed: if it is none, or if a gateway passes an error on in it.
     """
     choices = data.get("choices") if isinstance(data, Mapping) else None
     choice = choices[0] if isinstance(choices, Sequence) and choices else None
+    if (passed_on := _passed_on(data, seconds) or _passed_on(choice, seconds)) is not None:
+        return passed_on
     message = choice.get("message") if isinstance(choice, Mapping) else None
     if not isinstance(data, Mapping) or not isinstance(choice, Mapping) or not isinstance(message, Mapping):
         raise CallFailed(f"the reply is no completion: {error_words(data)}", charged=True)
@@ -126,9 +131,15 @@ def refused(status: int | None, error: object, said: str, seconds: float) -> Rep
         codes += [error.get("code"), error.get("type")]
         error = error.get("error", error.get("innererror"))
     withheld = status == 400 and any(code in _WITHHELD for code in codes)
+    withheld |= status == 403 and _MODERATED.search(said) is not None
     if not withheld and not (status in (400, 413) and any(map(_TOO_LONG.search, (said, *map(str, codes))))):
         return None
-    return Reply(text="", finish="refusal", seconds=seconds, note=redact(said))
+    return unanswered(said, seconds)
+
+
+def unanswered(said: str, seconds: float) -> Reply:
+    """Return the reply that stands for a refused prompt; an error costs nothing."""
+    return Reply("", "refusal", input_tokens=0, output_tokens=0, seconds=seconds, note=redact(said))
 
 
 def failure(status: int, headers: Mapping[str, str], said: str) -> CallFailed:
@@ -139,6 +150,28 @@ def failure(status: int, headers: Mapping[str, str], said: str) -> CallFailed:
         reason = f"HTTP {status}: it has moved to {headers.get('location', 'another address')}; give that address"
     wait = None if permanent else _retry_after(headers)
     return CallFailed(redact(reason), status=status, permanent=permanent, retry_after=wait)
+
+
+def _passed_on(part: object, seconds: float) -> Reply | None:
+    """Return the refusal in a body, or in its choice, that holds what another service answered to a gateway, None where it
+    holds no error.
+
+    An error in place of the choices costs nothing, as if it had come with its own status; one in a choice broke a reply off.
+
+    Raises:
+        CallFailed: for any other error in it.
+    """
+    error = part.get("error") if isinstance(part, Mapping) else None
+    status = error.get("code") if isinstance(error, Mapping) else None
+    if not isinstance(part, Mapping) or not _is_count(status) or not 400 <= status < 600:
+        return None
+    said = f"{error_words(error)} (passed on)"
+    begun = "message" in part
+    if not begun and (reply := refused(status, error, said, seconds)) is not None:
+        return reply
+    failed = failure(status, {}, said)
+    failed.permanent, failed.charged = failed.permanent and not begun, begun or "usage" in part
+    raise failed
 
 
 def error_words(data: object) -> str:
@@ -167,7 +200,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
             return float(value) * unit
     try:
         when = parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max(0.0, (when - datetime.now(UTC)).total_seconds())
@@ -232,15 +265,16 @@ def _usage(usage: object, most_input: int, max_tokens: int, *, spoke: bool) -> t
         "cached": inside["prompt"].get("cached_tokens"),
         "reasoning": inside["completion"].get("reasoning_tokens"),
     }
-    sent, came, thought, total = (tokens["input"], tokens["output"], tokens["reasoning"], told.get("total_tokens"))
-    if _is_count(sent) and _is_count(came) and _is_count(thought) and thought and total == sent + came + thought:
-        tokens["output"] = came + thought  # this service counts thoughts beside the reply
+    sent, came, total = tokens["input"], tokens["output"], told.get("total_tokens")
+    if _is_count(sent) and _is_count(came) and _is_count(total) and total > sent + came:
+        tokens["output"] = total - sent  # this service counts thoughts beside the reply, or nowhere else
     least = {"input": 1, "output": int(spoke)}
     most = {"input": most_input, "output": max(max_tokens, MOST_OUTPUT)}
     odd = []
     for key, value in tokens.items():
-        bound = most.get(key, tokens["input" if key == "cached" else "output"])
-        odd_one = not _is_count(value) or value < least.get(key, 0) or (bound is not None and value > bound)
+        total_of = {"cached": "input", "reasoning": "output"}.get(key, key)
+        bound = most[total_of] if key == total_of or tokens[total_of] is None else tokens[total_of]
+        odd_one = not _is_count(value) or value < least.get(key, 0) or value > bound
         if value is not None and odd_one:
             odd.append(f"{key} {str(value)[:40]}")
             tokens[key] = None

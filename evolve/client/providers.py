@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from evolve.client.address import key_from
-from evolve.client.answers import failure, read_completion, refused, sent_messages, words
+from evolve.client.answers import failure, read_completion, refused, sent_messages, unanswered, words
 from evolve.client.compatible import GO_ON
 from evolve.config import ModelConfig
 from evolve.records import Prompt, Reply
@@ -119,13 +119,8 @@ class ProviderClient:
         future = _apart(litellm, {**sent, **limits})
         try:
             response = future.result(timeout=self._config.timeout)
-        except litellm.ContentPolicyViolationError as error:
-            return Reply(
-                text="",
-                finish="refusal",
-                seconds=time.monotonic() - began,
-                note=_said(error),
-            )
+        except (litellm.ContentPolicyViolationError, litellm.ContextWindowExceededError) as error:
+            return unanswered(_said(error), time.monotonic() - began)
         except TimeoutError:
             raise self._late() from None
         except Exception as error:  # noqa: BLE001 - litellm passes on whatever its providers' libraries raise

@@ -127,17 +127,40 @@ class TestTheBeginning:
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("status", "error"),
     [
-        {"code": "content_policy_violation", "type": "invalid_request_error", "message": "Not this."},
-        {"code": "content_filter", "message": "Not this.", "innererror": {"code": "ResponsibleAIPolicyViolation"}},
-        {"code": None, "message": "Not this.", "innererror": {"code": "ResponsibleAIPolicyViolation"}},
+        (400, {"code": "content_policy_violation", "type": "invalid_request_error", "message": "Not this."}),
+        (400, {"code": "content_filter", "message": "Not.", "innererror": {"code": "ResponsibleAIPolicyViolation"}}),
+        (400, {"code": None, "message": "Not this.", "innererror": {"code": "ResponsibleAIPolicyViolation"}}),
+        (403, {"code": 403, "message": "Your chosen model requires moderation and your input was flagged"}),
+        (403, {"message": "Content violates usage guidelines."}),
     ],
 )
-def test_a_prompt_whose_content_is_refused_does_not_end_the_arm(error: dict[str, object]) -> None:
-    with Raw([(400, {}, json.dumps({"error": error}).encode())]) as server:
+def test_a_prompt_whose_content_is_refused_does_not_end_the_arm(status: int, error: dict[str, object]) -> None:
+    with Raw([(status, {}, json.dumps({"error": error}).encode())]) as server:
         reply = make(f"openai/m@{server.url}", ModelConfig(timeout=TIMEOUT)).send(PROMPT)
-    assert (reply.text, reply.finish, reply.note) == ("", "refusal", "Not this.")
+    assert (reply.text, reply.finish, reply.note) == ("", "refusal", error["message"])
+    assert (reply.input_tokens, reply.output_tokens) == (0, 0), "an error costs nothing"
+
+
+class TestAnErrorThatAGatewayPassesOn:
+    def test_in_place_of_the_reply_it_means_what_its_status_means(self) -> None:
+        for status, permanent in ((429, False), (402, True), (502, False)):
+            with Raw([(200, {}, json.dumps({"error": {"code": status, "message": "Upstream."}}).encode())]) as server:
+                said = failed(make(f"openai/m@{server.url}", ModelConfig(timeout=TIMEOUT)))
+            assert (said.status, said.permanent, said.charged) == (status, permanent, False)
+            assert said.reason == f"HTTP {status}: Upstream. (passed on)"
+
+    def test_that_broke_a_reply_off_may_be_charged(self) -> None:
+        choice = {"message": {"content": "half"}, "error": {"code": 502, "message": "Upstream."}}
+        with pytest.raises(CallFailed) as caught:
+            read_completion({"choices": [choice]}, PROMPT, 100, begun=False, seconds=0.1)
+        assert (caught.value.status, caught.value.charged) == (502, True)
+
+    def test_about_the_prompt_it_is_a_refusal(self) -> None:
+        error = {"code": 400, "message": "maximum context length is 8192 tokens"}
+        reply = read_completion({"error": error}, PROMPT, 100, begun=False, seconds=0.1)
+        assert (reply.finish, reply.output_tokens) == ("refusal", 0)
 
 
 @pytest.mark.parametrize(
@@ -350,6 +373,16 @@ def test_thoughts_counted_beside_the_reply_are_added() -> None:
         {"content": "x"}, usage={**usage, "total_tokens": 15, "completion_tokens_details": {"reasoning_tokens": 4}}
     )
     assert (within.output_tokens, within.reasoning_tokens) == (5, 4)
+    in_total_alone = read({"content": "x"}, usage=usage)
+    assert (in_total_alone.output_tokens, in_total_alone.reasoning_tokens) == (25, None)
+    assert read({"content": ""}, usage={**usage, "completion_tokens": 0}).output_tokens == 25
+
+
+@pytest.mark.parametrize("part", ["prompt_tokens_details", "completion_tokens_details"])
+def test_a_part_of_a_count_that_is_missing_has_a_bound_too(part: str) -> None:
+    reply = read({"content": "x"}, usage={part: {"cached_tokens": 1 << 70, "reasoning_tokens": 1 << 70}})
+    assert (reply.cached_tokens, reply.reasoning_tokens) == (None, None)
+    assert "implausible usage" in reply.note
 
 
 @pytest.mark.parametrize("count", [-1, 0, True, 1.0, "12", 10**9, None])
@@ -384,6 +417,7 @@ def test_a_body_that_is_no_json_is_one_too(body: bytes) -> None:
         ({"retry-after": "9"}, 9.0),
         ({"retry-after": "1.5"}, 1.5),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+        ({"retry-after": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-3"}, None),
         ({}, None),
@@ -414,10 +448,14 @@ def test_nothing_heavy_is_imported_before_the_first_call() -> None:
         (400, {"message": "This model's maximum context length is 16384 tokens. However, you requested 17000."}),
         (400, {"code": 400, "type": "exceed_context_size_error", "message": "the request exceeds it"}),
         (400, {"type": "invalid_request_error", "message": "prompt is too long: 210000 tokens > 200000 maximum"}),
+        (400, {"message": "The input token count (1048577) exceeds the maximum number of tokens allowed (1048576)."}),
+        (400, {"message": "input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000"}),
         (413, {"message": "Prompt exceeds max length: too many tokens"}),
+        (413, {"type": "request_too_large", "message": "Request exceeds the maximum size"}),
     ],
 )
 def test_a_prompt_that_is_too_long_does_not_end_the_arm(status: int, error: dict[str, object]) -> None:
     with Raw([(status, {}, json.dumps({"error": error}).encode())]) as server:
         reply = make(f"openai/m@{server.url}", ModelConfig(timeout=TIMEOUT)).send(PROMPT)
     assert (reply.text, reply.finish, reply.note) == ("", "refusal", error["message"])
+    assert (reply.input_tokens, reply.output_tokens) == (0, 0), "an error costs nothing"
