@@ -2,7 +2,7 @@
 
     local.py     judge processes on this machine, candidates jailed: the default;  slot.py  one of them
     holding.py   what slots hold of the machine: processors, leased GPUs, the right to be the only one
-    line.py      jobs that wait;  waker.py  what wakes an executor
+    line.py      jobs that wait, and how futures are answered;  waker.py  what wakes an executor
     threads.py   a function of the caller's on its own threads, candidates jailed
     inline.py    everything in the driver's process, for tests and benchmarks;  here.py  a candidate there
 

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from contextlib import redirect_stderr, redirect_stdout
 
 from evolve.executor.here import Here, Tail
+from evolve.executor.line import answer
 from evolve.executor.waker import Waker
 from evolve.jail import Confinement
 from evolve.judge import score
@@ -49,7 +50,7 @@ class InlineExecutor:
         while self._queue:
             job, future = self._queue.popleft()
             if not future.cancelled():
-                future.set_result(self._judge(job))
+                answer(future, self._judge(job))
                 return
         if not self._closed:
             select.select([self._waker], [], [], timeout)

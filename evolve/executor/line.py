@@ -1,14 +1,37 @@
-"""Jobs that wait to be judged, and those to be tried again after a while."""
+"""Jobs that wait to be judged, and those to be tried again after a while; and how what the judge saw is handed on."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evolve.executor.waker import Waker
-from evolve.records import Evaluation, Job
+from evolve.records import Artifact, Evaluation, Job
+from evolve.secrets import redact
+
+
+def answer(future: Future[Evaluation], seen: Evaluation) -> bool:
+    """Give a job's future what the judge saw; return whether anybody waits for it.
+
+    Keys are taken out of its texts: the judge may be the caller's own function, in a process that has them, or read ``.env``
+    itself, and a service that it asks repeats them.
+    """
+    if future.cancelled():
+        return False
+    texts = {name: redact(getattr(seen, name)) for name in ("feedback", "error", "output", "log", "isolation_reason")}
+    future.set_result(replace(seen, **texts, artifacts=tuple(map(_redacted, seen.artifacts))))
+    return True
+
+
+def _redacted(artifact: Artifact) -> Artifact:
+    """Return an artifact without keys, if it is a text."""
+    try:
+        text = artifact.data.decode("utf-8")
+    except UnicodeDecodeError:
+        return artifact
+    return replace(artifact, data=redact(text).encode("utf-8"))
 
 
 @dataclass(slots=True)
@@ -59,11 +82,9 @@ class Line:
 
     def settle(self, seen: Evaluation) -> bool:
         """Give all that wait the same evaluation; return whether there were any."""
-        told = [ticket for ticket in self._waiting if not ticket.future.cancelled()]
-        self._waiting.clear()
-        for ticket in told:
-            ticket.future.set_result(seen)
-        return bool(told)
+        waiting, self._waiting = self._waiting, []
+        told = [answer(ticket.future, seen) for ticket in waiting]
+        return any(told)
 
     def close(self, judged: Iterable[Ticket | None]) -> None:
         """Cancel the jobs that wait and those that are being judged."""

@@ -14,7 +14,7 @@ from typing import Literal
 
 from evolve.errors import ConfigError
 from evolve.executor.holding import POLL, Hold, Holdings, Processors
-from evolve.executor.line import Line, Ticket
+from evolve.executor.line import Line, Ticket, answer
 from evolve.executor.slot import Slot
 from evolve.gpu.lease import DEADLINE
 from evolve.jail import Confinement
@@ -229,8 +229,7 @@ class LocalExecutor:
         if seen.status == "judge_error" and ticket.tries < TRIES:
             self._line.again(ticket, DELAYS[ticket.tries - 1])
             return False
-        ticket.future.set_result(seen)
-        return True
+        return answer(ticket.future, seen)
 
     def _held(self, slot: Slot) -> bool:
         """Return what a slot that judges nothing holds, as far as that can be; return whether it still holds some of it."""

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from evolve.errors import ConfigError
-from evolve.executor.line import Line, Ticket
+from evolve.executor.line import Line, Ticket, answer
 from evolve.executor.local import GRACE
 from evolve.executor.waker import Waker
 from evolve.jail import Confinement, Inside, JailEnded
@@ -151,10 +151,7 @@ class ThreadExecutor:
                 worker.leave()
                 self._workers[number] = None
             if seen is not None:
-                future = worker.take()
-                if not future.cancelled():
-                    future.set_result(seen)
-                    settled = True
+                settled |= answer(worker.take(), seen)
         return settled
 
 

@@ -328,3 +328,20 @@ def test_everything_of_a_result_arrives(execute: Execute) -> None:
         ("a.png", "image/png", b"\0"),
         ("note", "text/plain", b"x = 1"),
     ]
+
+
+def test_a_key_that_a_judge_repeats_is_kept_nowhere(execute: Execute, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_SERVICE_API_KEY", key := "sk-of-a-test-0123456789")
+    judge = f"""
+        from evolve import Invalid, Result
+        def evaluate(candidate):
+            if candidate.call("f", 0) > 1:
+                raise Invalid("401: wrong key {key}")
+            print("asked with {key}")
+            kept = {{"a.txt": "{key} here", "b.png": b"\\xff\\xfe"}}
+            return Result(1.0, feedback="401: wrong key {key}", artifacts=kept)
+    """
+    fine, invalid = execute(judge, "def f(x):\n    return 1", "def f(x):\n    return 2")
+    assert (fine.feedback, invalid.error) == ("401: wrong key ***", "401: wrong key ***")
+    assert execute.kind == "threads" or fine.log == "asked with ***\n"
+    assert [artifact.data for artifact in fine.artifacts] == [b"*** here", b"\xff\xfe"]
