@@ -106,6 +106,17 @@ def test_what_returns_with_a_mistake_of_ours_is_stored(archive: Archive) -> None
     assert desk.calls.under_way == 0
 
 
+def test_a_reply_that_cannot_be_stored_costs_no_other_one(archive: Archive) -> None:
+    desk = Desk(archive, config(), m=Scripted(Reply("a", input_tokens=1 << 70), Reply("b"), Reply("c")))
+    for number in (1, 2, 3):
+        desk.ask(number)
+    desk.send()
+    desk.returned(3)
+    with pytest.raises(OverflowError):
+        desk.calls.collect()
+    assert sorted(state for _, _, state, _ in desk.rows()) == ["done", "done", "open"]
+
+
 def test_a_call_is_a_row_before_it_is_sent_and_only_the_loop_sends_it(archive: Archive) -> None:
     client = Scripted(Reply("a"))
     desk = Desk(archive, config(), m=client)
