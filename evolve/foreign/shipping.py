@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,8 @@ SCRIPT = Path(__file__).parent / "judge_script.py"
 
 MOST = 16 << 20
 """Bytes of an evaluator's folder: every candidate gets its own copy."""
-_FOLDERS = ("results", "openevolve_output", "shinka_output", "checkpoints", "logs", "node_modules", "venv", "env")
+_OUTPUT = re.compile(r"(?:results|openevolve_output|shinka_output|checkpoints|logs)(?:[_-].*)?|node_modules|venv|env")
+"""The names of folders that runs and tools leave behind; one that can be imported is the evaluator's all the same."""
 _FILES = ("README", "LICENSE", "requirements.txt", "task.toml", "evolve.toml", "evolve.db")
 
 
@@ -47,12 +49,19 @@ def evaluator_files(root: Path) -> Iterator[Path]:
     for path in sorted(root.rglob("*")):
         parts = path.relative_to(root).parts
         hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
-        output = any(part.startswith(_FOLDERS) for part in parts[:-1])
+        output = any(_left_behind(folder) for folder in path.parents[: len(parts) - 1])
         aside = len(parts) == 1 and (
             path.name.startswith(_FILES) or path.match("config*.y*ml") or path.match("shinka*.y*ml")
         )
         if path.is_file() and not (hidden or output or aside):
             yield path
+
+
+def _left_behind(folder: Path) -> bool:
+    """Return whether a folder holds results of earlier runs or installed packages."""
+    if (folder / "pyvenv.cfg").exists():
+        return True
+    return _OUTPUT.fullmatch(folder.name) is not None and not (folder / "__init__.py").exists()
 
 
 @cache

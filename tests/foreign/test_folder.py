@@ -42,10 +42,19 @@ def test_what_a_task_toml_says_wins(tmp_path: Path) -> None:
 
 
 def test_what_is_shipped(tmp_path: Path) -> None:
-    files = {"config.yaml": CONFIG, "README.md": "w", "results/old.txt": "o", ".git/x": "g", "data/a.csv": "1"}
-    task = load(openevolve(tmp_path, **files))
+    aside = (
+        "config.yaml",
+        "README.md",
+        "results/old.txt",
+        "results_2/old.txt",
+        ".git/x",
+        "venv/x.py",
+        "tools/pyvenv.cfg",
+    )
+    wanted = ("data/a.csv", "environment/__init__.py", "environment/play.py", "envs/x.py", "results_seen/__init__.py")
+    task = load(openevolve(tmp_path, **dict.fromkeys(aside, CONFIG), **dict.fromkeys(wanted, "1")))
     theirs = {name for name in task.shipped if name.startswith("evaluator/")}
-    assert theirs == {"evaluator/evaluator.py", "evaluator/initial_program.py", "evaluator/data/a.csv"}
+    assert theirs == {f"evaluator/{name}" for name in ("evaluator.py", "initial_program.py", *wanted)}
     assert not any("sk-hidden" in str(data) for data in task.shipped.values())
     assert judged(task).status == "ok"
 
