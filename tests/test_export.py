@@ -53,6 +53,33 @@ def test_no_file_leaves_the_folder(archive: Archive, tmp_path: Path, name: str) 
     assert not (tmp_path / "up.py").exists()
 
 
+def test_whatever_an_artifact_is_called_it_has_a_file(archive: Archive, tmp_path: Path) -> None:
+    run = archives.begin(archive)
+    names = [
+        "plot",
+        "plot/a.txt",
+        "plot-a.txt",
+        "PLOT",
+        "../../up.txt",
+        "/etc/x",
+        "..",
+        "nul\0",
+        "l" * 300 + ".png",
+        "größe",
+    ]
+    kept = tuple(Artifact(name, "text/plain", name.encode()) for name in names)
+    program = replace(archives.seed(9.0), digest="f" * 64, number=-1)
+    archive.seeded(run, program, Evaluation("ok", 9.0, artifacts=kept), 1)
+    (entry,) = write_folder(archive, run, tmp_path / "deep" / "out", 1)
+    folder = tmp_path / "deep" / "out" / f"{entry['folder']}-artifacts"
+    assert {name: (folder / file).read_bytes() for name, file in entry["artifacts"].items()} == {
+        name: name.encode() for name in names
+    }
+    assert len(list(folder.iterdir())) == len(names)
+    assert (entry["artifacts"]["plot"], entry["artifacts"]["plot/a.txt"]) == ("plot", "plot-a.txt")
+    assert entry["artifacts"]["l" * 300 + ".png"] == "l" * 96 + ".png"
+
+
 def test_a_folder_in_use_is_refused(archive: Archive, tmp_path: Path) -> None:
     archives.fill(archive)
     (tmp_path / "full").mkdir()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from difflib import unified_diff
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,10 +14,13 @@ from evolve.archive import Archive
 from evolve.archive.database import Database
 from evolve.archive.rows import ID_LENGTH
 from evolve.errors import ArchiveError
-from evolve.records import Program
+from evolve.records import Artifact, Program
 
 DATABASES = {".db", ".sqlite", ".sqlite3"}
 """A target with one of these endings is a database, any other a folder."""
+
+LONGEST = 100
+"""The most characters of an artifact's name that its file has."""
 
 TABLES = (
     "runs",
@@ -89,7 +93,7 @@ def plain(value: Any) -> Any:
 def write_folder(archive: Archive, run: str | None, folder: Path, n: int) -> list[dict[str, Any]]:
     """Write the ``n`` best programs of a run below ``folder``, each in a folder of its own, and an ``index.json``.
 
-    What the judge kept beside a program goes into a second folder, ``…-artifacts``.
+    What the judge kept beside a program goes into a second folder, ``…-artifacts``; the index has the file of each.
 
     Returns:
         What the index holds, the best program first.
@@ -107,13 +111,34 @@ def write_folder(archive: Archive, run: str | None, folder: Path, n: int) -> lis
     for rank, program in enumerate(programs, start=1):
         place = f"{rank:0{len(str(len(programs)))}}-{program.id}"
         files = {path: text.encode("utf-8", "surrogatepass") for path, text in program.sources.items()}
-        kept = {artifact.name: artifact.data for artifact in archive.artifacts(name, program.digest)}
         _write_files(folder / place, files)
-        _write_files(folder / f"{place}-artifacts", kept)
-        contents = {"folder": place, "files": sorted(files), "artifacts": sorted(kept)}
+        kept = write_artifacts(archive.artifacts(name, program.digest), folder / f"{place}-artifacts")
+        contents = {"folder": place, "files": sorted(files), "artifacts": kept}
         index.append({"rank": rank, **summary(name, program), **contents})
     (folder / "index.json").write_text(json.dumps(plain(index), indent=2, allow_nan=False) + "\n", "utf-8")
     return index
+
+
+def write_artifacts(artifacts: Iterable[Artifact], folder: Path) -> dict[str, str]:
+    """Write what a judge kept into ``folder``, which is made if there is anything, and return the name of each one's file.
+
+    Those are the artifacts' own names as far as these can be names of files, which may come from where a candidate runs.
+    """
+    written: dict[str, str] = {}
+    taken: set[str] = set()
+    for artifact in artifacts:
+        path = PurePosixPath(
+            re.sub(r"[^\w.-]+", "-", artifact.name, flags=re.ASCII).strip(".-")[-LONGEST:] or "artifact"
+        )
+        name, again = str(path), 1
+        while name.lower() in taken:
+            again += 1
+            name = f"{path.stem}-{again}{path.suffix}"
+        taken.add(name.lower())
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(artifact.data)
+        written[artifact.name] = name
+    return written
 
 
 def write_database(archive: Archive, run: str | None, path: Path) -> str:

@@ -75,6 +75,7 @@ def check(task: str, program: Path | None, seed: int, isolation: str, artifacts:
         sys.exit(_survey(task, program, isolation, seeds, tune, random, db, table=references, as_json=as_json))
     from evolve import foreign
     from evolve import task as loader
+    from evolve.archive.export import write_artifacts
     from evolve.errors import EvolveError
     from evolve.estimate import Estimate, Refused, estimated
     from evolve.executor import evaluate_once
@@ -104,9 +105,7 @@ def check(task: str, program: Path | None, seed: int, isolation: str, artifacts:
             raise
         seen = Evaluation("judge_error", error=str(error))
     if artifacts is not None:
-        artifacts.mkdir(parents=True, exist_ok=True)
-        for artifact in seen.artifacts:
-            (artifacts / Path(artifact.name).name).write_bytes(artifact.data)
+        write_artifacts(seen.artifacts, artifacts)
     if as_json:
         costs = {"models": [estimate.plain(evaluations) for estimate in estimates]} if models else {}
         peer = {"foreign": about.plain()} if about else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 from base64 import b64encode
 from dataclasses import dataclass
 from io import BytesIO
@@ -79,12 +80,12 @@ def _array(plain: Kept, data: bytes) -> Kept:
         if dtype.hasobject or math.prod(shape) * dtype.itemsize > len(data):
             raise ValueError("it holds objects, or less than it says")
         array = np.load(BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, tokenize.TokenError) as error:  # NumPy reads some headers as Python
         return Kept(plain.name, plain.mime, plain.size, text=code.visible(f"not an array that can be shown: {error}"))
     said = f"{dtype} of shape {'x'.join(map(str, shape)) or 'one value'}"
     if array.dtype.kind in "iufb" and array.size:
         said += f", from {array.min():.6g} to {array.max():.6g}, mean {array.mean():.6g}"
-    flat = array.reshape(-1, array.shape[-1]) if array.ndim > 1 else array.reshape(1, -1)
+    flat = array.reshape(-1, array.shape[-1]) if array.ndim > 1 and array.size else array.reshape(1, -1)
     cells = tuple(tuple(_cell(value) for value in row[:CELLS]) for row in flat[:CELLS])
     plot = Markup("")
     if array.ndim == 1 and array.dtype.kind in "iufb" and array.size > CELLS:

@@ -31,7 +31,8 @@ def test_arrays_show_what_they_are_and_how_they_begin() -> None:
     line = kept(array(npy(np.linspace(0, 1, 50))))
     assert line.plot.startswith("<svg")
     assert kept(array(npy(3))).cells == (("3",),)
-    assert "float64 of shape 0x4" in kept(array(npy(np.zeros((0, 4))))).text
+    for empty in ((0, 4), (3, 0)):
+        assert f"float64 of shape {empty[0]}x{empty[1]}" in kept(array(npy(np.zeros(empty)))).text
     assert kept(array(npy(["<b>", "x"]))).cells == (("<b>", "x"),)
 
 
@@ -41,6 +42,7 @@ def test_arrays_show_what_they_are_and_how_they_begin() -> None:
         b"", b"\x93NUMPY", b"no array",
         npy(np.array([{"a": 1}], dtype=object)),
         npy(np.zeros(4)).replace(b"(4,)", b"(9999999999,)".ljust(4)),
+        b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f8'(\n",
     ],
 )  # fmt: skip
 def test_what_is_no_array_is_said_to_be_none(data: bytes) -> None:
