@@ -600,6 +600,16 @@ class TestProcesses:
                         )
         assert done >= 100
 
+    def test_two_that_make_the_same_archive_wait_for_each_other(self, tmp_path: Path) -> None:
+        other = sqlite3.connect(tmp_path / "new.db", isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        ends = threading.Timer(0.3, other.execute, ["COMMIT"])
+        ends.start()
+        with Archive(tmp_path / "new.db") as opened:
+            assert opened.runs() == []
+        ends.join()
+        other.close()
+
     def test_readers_do_not_wait_for_the_writer(self, archive: Archive) -> None:
         run = archives.begin(archive)
         stop, seen, errors = threading.Event(), [0, 0], list[BaseException]()

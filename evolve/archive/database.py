@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -151,7 +152,8 @@ class Database:
 
     def _prepare(self) -> None:
         """Set the connection up, and migrate a file that lacks something."""
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
+        self._log_ahead()
+        for pragma in ("synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
             self._all(f"PRAGMA {pragma}")
         files = {
             file.stem: file.read_text("utf-8") for file in sorted((folder("archive") / "migrations").glob("*.sql"))
@@ -163,6 +165,21 @@ class Database:
                     if self._missing(files):
                         migrate(self._connection, files)
                     self._replace_views(views)
+
+    def _log_ahead(self) -> None:
+        """Turn write-ahead logging on. SQLite does not wait where another process is just making the same new file: we do."""
+        end = time.monotonic() + WAIT
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY and time.monotonic() < end:
+                    time.sleep(0.01)
+                    continue
+                raise explained(error, self.path) or error from error
+            except sqlite3.DatabaseError as error:
+                raise explained(error, self.path) or error from error
 
     def read_only(self) -> None:
         """Let this connection write nothing any more."""
