@@ -110,9 +110,24 @@ def _listed(spec: str, longest: float) -> Price | None:
     if entry is None:
         return None
     sent, came, thought, seen = (_dearest(entry, part, longest) for part in _PARTS)
-    if sent is None or came is None:
+    if sent is None or came is None or (sent == came == 0.0 and _otherwise(entry)):
         return None
-    return Price(sent, max(came, thought or 0.0), seen)
+    return Price(sent, max(came, thought or 0.0), seen, _fee(entry, spec))
+
+
+def _otherwise(entry: Mapping[str, Any]) -> bool:
+    """Return whether an entry of the list whose tokens are free asks for something else, such as images."""
+    return any("cost" in key and (value if isinstance(value, int | float) else True) for key, value in entry.items())
+
+
+def _fee(entry: Mapping[str, Any], spec: str) -> float:
+    """Return the dollars for a call as such; models that search the web for every prompt, which others do when asked to, have
+    one for that.
+    """
+    fees = [entry.get("input_cost_per_request")]
+    if entry.get("litellm_provider") == "perplexity" or "-search" in spec:
+        fees += (entry.get("search_context_cost_per_query") or {}).values()
+    return max((float(fee) for fee in fees if isinstance(fee, int | float)), default=0.0)
 
 
 def _dearest(entry: Mapping[str, Any], part: str, longest: float) -> float | None:

@@ -54,7 +54,7 @@ def test_a_reply_and_the_parameters_that_were_sent(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with ScriptedServer(Answer("fine", reasoning="Hm.", cached=2)) as server:
-        client = ask(server, monkeypatch, temperature=0.35, max_tokens=77)
+        client = ask(server, monkeypatch, temperature=0.35, max_tokens=77, timeout=30)  # the first call imports more
         reply = client.send(BEGUN)
         received = dict(server.requests[0].body)
     assert (reply.text, reply.reasoning, reply.cached_tokens, reply.reasoning_tokens) == ("fine", "Hm.", 2, 1)
@@ -129,6 +129,12 @@ def test_listed_prices_are_known() -> None:
     assert (price.input, price.output, price.cached, price.request) == pytest.approx((2.5, 10.0, 1.25, 0.0))
     assert known("no-such-model-anywhere", ModelConfig()) is None
     assert known("hosted_vllm/gpt-4o", ModelConfig()) is None, "another service has other prices"
+    for searching in ("perplexity/sonar", "gpt-4o-search-preview"):
+        price = known(searching, ModelConfig())
+        assert price is not None
+        assert price.request > 0.01, "it searches for every prompt, which costs more than the tokens"
+    assert (known("gemini/gemini-2.5-flash", ModelConfig()) or price).request == 0.0, "it searches when asked to"
+    assert known("gemini/lyria-3-pro-preview", ModelConfig()) is None, "tokens are free, what they say is not"
 
 
 def test_a_mistake_of_the_librarys_own_after_the_reply_counts_as_charged(monkeypatch: pytest.MonkeyPatch) -> None:
