@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 48
-SHORT = {"novelty": "duplicate", "judge": "held back"}
-"""What stands for the reason of an early end where that differs each time."""
 PLAIN_EVERY = 10.0
 """Seconds between two plain lines that report no new best."""
 
@@ -57,7 +55,8 @@ class Tally:
         arm.gain += attempt.gain or 0.0
         arm.wins += bool(attempt.gain)
         if attempt.stage is not None:
-            self.failures[f"{attempt.stage}: {SHORT.get(attempt.stage) or attempt.reason[:40]}"] += 1
+            short = {"novelty": "duplicate", "judge": attempt.reason.partition(":")[0]}  # the rest differs each time
+            self.failures[f"{attempt.stage}: {short.get(attempt.stage, attempt.reason[:40])}"] += 1
         for point in attempt.points:
             if point.evaluation.status != "ok":
                 self.failures[f"judge: {point.evaluation.status}"] += 1

@@ -378,6 +378,8 @@ def test_programs_on_which_evaluate_fails_now_and_then_are_set_aside(
     aside = [one for one in loop.archive.history("r") if one.stage == "judge"]
     assert len(aside) == sum("is set aside: Traceback: evaluate.py, line 3" in line for line in said) >= 8
     assert all((one.program, one.points) == (None, []) for one in aside)
+    reasons = {one.reason for one in loop.archive.ended("r") if one.how == "judge"}
+    assert reasons == {"evaluate.py failed on it: Traceback: evaluate.py, line 3"}
 
 
 def test_an_inner_search_on_which_evaluate_fails_keeps_what_it_found(

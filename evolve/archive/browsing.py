@@ -180,7 +180,7 @@ class Browsing(Database):
         sql = """
         SELECT how, number, arm, CASE
             WHEN how = 'novelty' THEN 'not new'
-            WHEN how = 'judge' THEN 'held back by the screen'
+            WHEN reason LIKE 'held back by the screen%' THEN 'held back by the screen'
             WHEN reason LIKE 'Traceback%' THEN substr(rtrim(reason, char(10) || ' '), -300)
             ELSE substr(ltrim(reason, char(10) || ' '), 1, 300)
         END, reason LIKE 'Traceback%'

@@ -25,6 +25,7 @@ from evolve.records import Artifact, Evaluation
 from evolve.view.app import LARGEST, Door, build
 from evolve.view.pages import PAGES
 from tests.archives import begin, converse, drafted, fill, judge, seed, tell
+from tests.view.nights import Night
 
 TOKEN = "a-token-of-this-test"
 HOSTILE = """</code></pre><script>alert(1)</script><img src=x onerror=alert(1)> {{ 7133 * 8311 }} "'`&<b> \u202e\x00"""
@@ -436,3 +437,12 @@ def test_reasons_that_differ_in_numbers_alone_are_one(tmp_path: Path) -> None:
             ("invalid", f"circle 3 has the radius -{3 / 7}", 3, 3, ("builtin/mutate", "builtin/tune")),
             ("crash", "ValueError: 5", 2, 5, ("builtin/mutate", "builtin/tune")),
         ]
+
+
+@pytest.mark.parametrize(("direction", "score"), [("maximize", 3.0), ("minimize", 0.5)])
+def test_what_is_better_than_its_parent_has_gained(tmp_path: Path, direction: Any, score: float) -> None:
+    night = Night(tmp_path, "other", direction=direction)
+    night.child(night.seed(1.0), score)
+    with client(tmp_path / "evolve.db") as found:
+        page = found.get("/runs/other/programs").text
+    assert f'<td class="n">+{abs(score - 1):g}</td>' in page
