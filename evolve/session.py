@@ -297,7 +297,9 @@ def _resumable(archive: Archive, info: RunInfo, config: Config) -> None:
     Raises:
         ConfigError: for a dollar cap where nobody knows what was paid, and for priors, which count at a run's beginning.
     """
-    if config.budget.usd is not None and any(item.dollars is None for item in archive.spend(info.name)):
+    if config.budget.usd is not None and any(
+        item.dollars is None or item.uncertain_dollars is None for item in archive.spend(info.name)
+    ):
         raise ConfigError(
             f"run {info.name} has replies of which no price was known, so budget.usd cannot be kept: cap tokens instead, or "
             f"start anew with --from {info.name}"

@@ -13,7 +13,7 @@ import pytest
 
 from evolve import api
 from evolve.archive import Archive
-from evolve.errors import ModelError
+from evolve.errors import ConfigError, ModelError
 from evolve.replay import replay
 from evolve.task import load
 from evolve.testing import Fault, ScriptedServer, Staircase
@@ -316,6 +316,15 @@ def test_a_run_ends_while_all_its_models_rest_where_it_is_told_to(launch: Launch
     assert {row["state"] for row in kept.replies} == {"failed"}
     with ScriptedServer(Staircase.model(1.0), port=server.port):
         assert api.resume("r", db=tmp_path / "a.db", evaluations=4).reason == "4 evaluations"
+
+
+def test_calls_of_unknown_price_whose_end_nobody_saw_refuse_a_later_cap_too(launch: Launch, tmp_path: Path) -> None:
+    unpriced = {"price_input": None, "price_output": None}
+    settings = {"llm": {"rest": 100.0, "tries": 1, "without": "end"}}
+    with ScriptedServer("x", faults=lambda n, request: "drop") as server, pytest.raises(ModelError):
+        launch({"m": model(server.url, **unpriced)}, workers=1, slots=1, name="r", settings=settings)
+    with pytest.raises(ConfigError, match=r"no price was known, so budget\.usd cannot be kept"):
+        api.resume("r", db=tmp_path / "a.db", usd=1.0)
 
 
 def test_a_moment_that_a_service_asks_for_is_no_rest_that_ends_a_run(launch: Launch) -> None:
