@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from evolve.judge import Candidate as Candidate
     from evolve.judge import CandidateFailed as CandidateFailed
     from evolve.judge import Invalid as Invalid
+    from evolve.records import Attempt as Attempt
     from evolve.records import Evaluation as Evaluation
     from evolve.records import Program as Program
     from evolve.records import Result as Result
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Archive": "archive:Archive",
+    "Attempt": "records:Attempt",
     "Candidate": "judge:Candidate",
     "CandidateFailed": "judge:CandidateFailed",
     "EvolveError": "errors:EvolveError",
@@ -42,7 +44,7 @@ _HOMES = {
 }
 
 __all__ = [
-    "Archive", "Candidate", "CandidateFailed", "Evaluation", "EvolveError", "Invalid", "Program", "Result", "Run", "Search",
+    "Archive", "Attempt", "Candidate", "CandidateFailed", "Evaluation", "EvolveError", "Invalid", "Program", "Result", "Run", "Search",
     "Task", "__version__", "load_task", "optimize", "resume", "run",
 ]  # fmt: skip
 

@@ -46,6 +46,7 @@ class Search:
     def __init__(self, task: str | Path | Task, *, db: str | Path | None = None, **arguments: Any) -> None:
         named = {key: arguments.pop(key) for key in PLACES if key in arguments}
         settings = arguments.pop("settings", None) or {}
+        self._closed = False
         self._stack = ExitStack()
         self._session = self._stack.enter_context(
             created(task, flags=merge(options(**arguments), settings), db=db, **named)
@@ -58,9 +59,11 @@ class Search:
         """Return what to try next; while people keep the run paused, wait.
 
         Raises:
-            ConfigError: if the budget is spent.
+            ConfigError: if the budget is spent, or the search closed.
             ModelError: when no model can be asked any more and the run is not to go on without.
         """
+        if self._closed:
+            raise ConfigError(f"this search is closed; evolve.resume({self.name!r}) goes on with its run")
         loop = self._session.loop
         loop.heed()
         while loop.commands.paused:
@@ -86,15 +89,17 @@ class Search:
 
     @property
     def best(self) -> Program:
-        """The best program so far."""
-        return self._session.archive.best(1, self.name)[0]
+        """The best program so far, also once it is closed."""
+        return Run(self.name, self._session.archive.path, "").best
 
     def close(self) -> None:
         """End the run and free its slots; the archive keeps it, and `resume` goes on with it unless its budget is
         spent.
         """
-        self._session.reason = self.spent()
-        self._stack.close()
+        if not self._closed:
+            self._closed = True
+            self._session.reason = self.spent()
+            self._stack.close()
 
     def __enter__(self) -> Search:
         return self
@@ -140,7 +145,7 @@ class Run:
 def run(
     task: str | Path | Task,
     *,
-    models: Sequence[str] = (),
+    models: str | Sequence[str] = (),
     evaluations: int | None = None,
     usd: float | None = None,
     tokens: int | None = None,
@@ -156,7 +161,7 @@ def run(
     settings: Mapping[str, Any] | None = None,
     isolation: str | None = None,
     executor: str | None = None,
-    start_from: Sequence[str] = (),
+    start_from: str | Sequence[str] = (),
     replay_from: str | None = None,
     observers: Sequence[Observer] = (),
 ) -> Run:
@@ -241,8 +246,8 @@ def optimize(
     db: str | Path | None = None,
     seed: int | None = None,
     settings: Mapping[str, Any] | None = None,
-    start_from: Sequence[str] = (),
-    models: Sequence[str] = (),
+    start_from: str | Sequence[str] = (),
+    models: str | Sequence[str] = (),
     observers: Sequence[Observer] = (),
     **budget: Any,
 ) -> Run:

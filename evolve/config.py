@@ -22,11 +22,15 @@ from evolve.toml import parse, read_toml
 class Table(BaseModel):
     """A table of settings: frozen, and closed to keys that it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Lanes = Annotated[int, Field(ge=1, le=1024)]
+"""How many things go on at the same time; each takes files and memory."""
 Share = Annotated[float, Field(ge=0, le=1)]
 PARENTS = ("weighted", "power", "best", "random")
 KINDS = ("ucb", "thompson", "fixed")
@@ -194,7 +198,7 @@ class Config(Table):
     models: dict[str, ModelConfig] = Field(default_factory=dict)
     """The models to ask, each a table under its name; none where not given."""
     novelty: NoveltyConfig = NoveltyConfig()
-    workers: Count = 4
+    workers: Lanes = 4
     """Calls of models at the same time."""
     replay_from: str | None = None
     """A run of the same archive whose recorded replies answer equal requests, at no cost."""
@@ -202,7 +206,7 @@ class Config(Table):
     """Where to keep a record of the run beside the archive: ``wandb`` for Weights & Biases, which goes by its own settings
     (``wandb login``, ``WANDB_PROJECT``, ``WANDB_MODE`` …).
     """
-    slots: Count | None = None
+    slots: Lanes | None = None
     """Candidates judged at the same time; the number of processors where not given."""
     executor: Literal["local", "inline"] = "local"
     """``local`` judges in jailed processes of this machine; ``inline`` in this very process, unprotected: for tests and

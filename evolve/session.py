@@ -58,6 +58,10 @@ def database(db: str | Path | None = None) -> Path:
     return Path(db or os.environ.get("EVOLVE_DB") or DEFAULT_DB)
 
 
+INTERRUPTED = "interrupted"
+"""Why a run ended that Ctrl-C or a termination signal ended."""
+
+
 class Session:
     """A run that is open for searching. Use as a context manager: however it ends, the archive says so.
 
@@ -205,17 +209,22 @@ def options(**given: Any) -> dict[str, Any]:
     return flags
 
 
+def _several(names: str | Sequence[str]) -> Sequence[str]:
+    """Return one name as a list of one."""
+    return [names] if isinstance(names, str) else names
+
+
 @contextmanager
 def created(
     task: str | Path | Task,
     *,
     flags: Mapping[str, Any],
-    models: Sequence[str] = (),
+    models: str | Sequence[str] = (),
     config: str | Path | None = None,
     seed: int | None = None,
     name: str | None = None,
     db: str | Path | None = None,
-    start_from: Sequence[str] = (),
+    start_from: str | Sequence[str] = (),
     make: Make | None = None,
 ) -> Iterator[Session]:
     """Create a run and open it, its seed judged and ready to evolve.
@@ -224,6 +233,9 @@ def created(
         EvolveError: for whatever the caller can mend; a run whose seed fails leaves no trace in the archive but its
         failure.
     """
+    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 1 << 63):
+        raise ConfigError(f"seed {seed!r}: give a whole number from 0 to 2^63 - 1")
+    models, start_from = _several(models), _several(start_from)
     loaded = task if isinstance(task, Task) else tasks.load(task)
     require(loaded)
     root = None if loaded.root == Path() else loaded.root
@@ -372,7 +384,7 @@ def interruptible(loop: Loop) -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         if number == signal.SIGTERM or loop.draining:
             raise KeyboardInterrupt
-        loop.drain("interrupted")
+        loop.drain(INTERRUPTED)
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -30,13 +30,15 @@ Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
 EVERYTHING = (-math.inf, math.inf)
 """What bounds are where none is given."""
 
+Bound = Annotated[float | None, Field(allow_inf_nan=True)]
+
 
 class MetricTable(Table):
     """``[metrics.NAME]``: which way is better, if any, in what unit, within what bounds."""
 
     direction: Direction | None = None
     unit: str = ""
-    bounds: tuple[float | None, float | None] = (None, None)
+    bounds: tuple[Bound, Bound] = (None, None)
     target: float | None = None
 
     @model_validator(mode="after")

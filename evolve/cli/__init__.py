@@ -53,6 +53,9 @@ class Verbs(click.Group):
         except EvolveError as error:
             click.echo(f"evolve: {error}", err=True)
             sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            sys.exit(130)
 
 
 HELP = """Evolve programs overnight; find an archive of better ones in the morning.

@@ -112,7 +112,7 @@ how_options = _together(
     "builtin/tune=0 for models alone.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), help="The source of every random choice (drawn and stored if not given)."
+    "--seed", type=click.IntRange(0, (1 << 63) - 1), help="The source of every random choice (drawn and stored if not given)."
 )
 @click.option("--name", help="The run's name in the archive.")
 @click.option(
@@ -225,6 +225,7 @@ def _weights(arms: tuple[str, ...]) -> dict[str, float]:
 def _search(session: Session, as_json: bool) -> int:
     """Drive a session to its end under the eyes of the user, say what came of it, and return the exit code."""
     from evolve.archive.export import plain
+    from evolve.session import INTERRUPTED
     from evolve.stages import seedless
     from evolve.watch import clock, paid, watch
 
@@ -248,8 +249,8 @@ def _search(session: Session, as_json: bool) -> int:
         with watch(loop, as_json=as_json, stream=sys.stdout) as observer:
             reason = session.evolve([observer])
     except KeyboardInterrupt:
-        loop.drain("interrupted")
-        session.reason = "interrupted"
+        loop.drain(INTERRUPTED)
+        session.reason = INTERRUPTED
         click.echo(f"\nstopped at once; nothing that was drafted is lost: evolve resume {info.name}", err=True)
         return 130
     best = session.archive.best(1, info.name)[0]
@@ -281,6 +282,8 @@ def _search(session: Session, as_json: bool) -> int:
             click.echo(f"screen: {screening.words}")
         click.echo(f"next: evolve show {best.id} · evolve diff {best.id} · evolve report · evolve view")
         click.echo(_further(session), nl=False)
+    if reason == INTERRUPTED:
+        return 130
     return 0 if improved or loop.draining else 3
 
 

@@ -44,7 +44,7 @@ def _result(
     if reply.get("correct", True) is not True:
         raise Invalid("\n".join(filter(None, (str(reply.get("error", "not correct"))[:SHOWN], feedback))))
     if not isinstance(score, float) or not math.isfinite(score):
-        raise Invalid(f"the evaluator gave the score {str(score)[:80]}; {feedback}")
+        raise Invalid("; ".join(filter(None, (f"the evaluator gave the score {str(score)[:80]}", feedback))))
     numbers = {name: value for name, value in metrics.items() if isinstance(value, float) and math.isfinite(value)}
     numbers.pop("combined_score", None)
     return Result(score, dict(islice(numbers.items(), MANY)), feedback, dict(_kept(words | dict(files))))

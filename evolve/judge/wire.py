@@ -56,7 +56,7 @@ class WireError(ValueError):
         self.path = ""
 
     def __str__(self) -> str:
-        return f"{self.reason} at {self.path}" if self.path else self.reason
+        return f"{self.reason} at {self.path}" if self.path else self.reason.removesuffix(",")
 
 
 class Shared:
