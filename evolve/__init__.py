@@ -44,8 +44,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Archive", "Attempt", "Candidate", "CandidateFailed", "Evaluation", "EvolveError", "Invalid", "Program", "Result", "Run", "Search",
-    "Task", "__version__", "load_task", "optimize", "resume", "run",
+    "Archive", "Attempt", "Candidate", "CandidateFailed", "Evaluation", "EvolveError", "Invalid", "Program", "Result", "Run",
+    "Search", "Task", "__version__", "load_task", "optimize", "resume", "run",
 ]  # fmt: skip
 
 try:

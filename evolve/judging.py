@@ -87,10 +87,14 @@ class Judging:
     def error(self, seen: Evaluation) -> JudgeError:
         """Return what to say when ``evaluate.py`` itself, or what it needs, failed."""
         script = "evaluate.py" if self._task.evaluator.name else "the function"
-        again = f", then start anew from the best of this run with --from {self._run}" if self._budget.best is not None else ""
+        again = (
+            f", then start anew from the best of this run with --from {self._run}"
+            if self._budget.best is not None
+            else ""
+        )
         return JudgeError(
-            f"{script} of task {self._task.name!r} cannot judge; the run stops, and no program pays for it. Mend {script}, or what "
-            f"is named below (a value that it cannot use is `raise Invalid`){again}:\n{seen.error}"
+            f"{script} of task {self._task.name!r} cannot judge; the run stops, and no program pays for it. Mend {script}, or "
+            f"what is named below (a value that it cannot use is `raise Invalid`){again}:\n{seen.error}"
         )
 
     # ------------------------------------------------------------------ reviews

@@ -112,7 +112,9 @@ how_options = _together(
     "builtin/tune=0 for models alone.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0, (1 << 63) - 1), help="The source of every random choice (drawn and stored if not given)."
+    "--seed",
+    type=click.IntRange(0, (1 << 63) - 1),
+    help="The source of every random choice (drawn and stored if not given).",
 )
 @click.option("--name", help="The run's name in the archive.")
 @click.option(

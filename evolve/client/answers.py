@@ -272,8 +272,8 @@ def _usage(usage: object, most_input: int, max_tokens: int, *, spoke: bool) -> t
     most = {"input": most_input, "output": max(max_tokens, MOST_OUTPUT)}
     odd = []
     for key, value in tokens.items():
-        total_of = {"cached": "input", "reasoning": "output"}.get(key, key)
-        bound = most[total_of] if key == total_of or tokens[total_of] is None else tokens[total_of]
+        whole_of = {"cached": "input", "reasoning": "output"}.get(key)
+        bound = most[whole_of or key] if whole_of is None or (total := tokens[whole_of]) is None else total
         odd_one = not _is_count(value) or value < least.get(key, 0) or value > bound
         if value is not None and odd_one:
             odd.append(f"{key} {str(value)[:40]}")

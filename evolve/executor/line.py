@@ -20,8 +20,17 @@ def answer(future: Future[Evaluation], seen: Evaluation) -> bool:
     """
     if future.cancelled():
         return False
-    texts = {name: redact(getattr(seen, name)) for name in ("feedback", "error", "output", "log", "isolation_reason")}
-    future.set_result(replace(seen, **texts, artifacts=tuple(map(_redacted, seen.artifacts))))
+    future.set_result(
+        replace(
+            seen,
+            feedback=redact(seen.feedback),
+            error=redact(seen.error),
+            output=redact(seen.output),
+            log=redact(seen.log),
+            isolation_reason=redact(seen.isolation_reason),
+            artifacts=tuple(map(_redacted, seen.artifacts)),
+        )
+    )
     return True
 
 

@@ -8,13 +8,16 @@ measured beforehand, operation by operation, and refused beyond a limit.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from typing import Any
 
+import numpy as np
 import torch
 
 from evolve import Invalid
+from evolve.kit.description import length
 from evolve.kit.step import DTYPES, WHOLE, Step, checked, filled, step
 from evolve.kit.work import Meter, Work
 
@@ -22,6 +25,10 @@ NUMBERS = 96
 """Numbers that a candidate's code may bring along, in all and each time that one stands there: elements of its constants and of
 buffers with exact values, arguments of its operations (see `evolve.kit.step`), and what the first values of its tensors tell
 (see `_Laws`). More would be a place for learnt weights."""
+BYTES = 768
+"""The most to which a candidate's graphs may be compressed, real numbers left out (see `evolve.kit.description`): the references
+of the library take 29 to 242, a transformer of six layers 505, a recurrent layer unrolled over 128 steps 633, and 500 learnt
+numbers of six bits, wherever they hide, 800."""
 STEPS = 4000
 """Operations that a graph may have."""
 TENSORS = 512
@@ -48,11 +55,10 @@ class Function:
         Raises:
             Invalid: if it is no graph, or uses an operation that is not on the list.
         """
-        constants, steps, self._result = _parts(data)
+        constants, self.steps, self._result = _parts(data)
         self.constants = [_constant(value) for value in constants]
-        self._steps = [step(each, place) for place, each in enumerate(steps)]
-        if self.told > NUMBERS:
-            raise Invalid(f"the code brings along {self.told} numbers, and {NUMBERS} are allowed: compute them instead")
+        self._steps = [step(each, place) for place, each in enumerate(self.steps)]
+        described(self)
         self._last = _last_uses(self._steps, self._result)
         self._mutates = any(each.mutates for each in self._steps)
         self._limit = limit
@@ -63,24 +69,25 @@ class Function:
         """Whether it was seen to select by values, so that each run may cost something else."""
 
     @property
-    def numbers(self) -> int:
-        """How many numbers the graph itself holds: elements of constants, and what its operations compute with."""
-        return sum(int(value.numel()) for value in self.constants) + len(self.literals)
-
-    @property
     def literals(self) -> list[float]:
         """The numbers that its operations compute with, in order."""
         return [value for each in self._steps for value in each.literals]
 
     @property
-    def told(self) -> int:
-        """How many numbers the graph brings along, each of which could be a learnt one. One of them is each tensor that a list
-        names when it, or another list, has named it before: which of few tensors stands where could tell many weights.
-        """
+    def numbers(self) -> Counter[Any]:
+        """The numbers that the graph itself holds, and how often: elements of constants, and what its operations compute with."""
+        elements = [
+            ("constant", place, at) for place, value in enumerate(self.constants) for at in range(value.numel())
+        ]
+        held = (value.flatten().tolist() for value in self.constants)
+        return Counter([*zip(elements, (one for values in held for one in values), strict=True), *self.literals])
+
+    @property
+    def told(self) -> Counter[Any]:
+        """The numbers that the graph brings along, each of which could be a learnt one."""
         sizes: set[int] = set().union(*(each.sizes for each in self._steps))
-        named = [one for each in self._steps for one in each.named]
-        repeats = len(named) - len(set(named))
-        return self.numbers + len(sizes) + sum(each.settings for each in self._steps) + repeats
+        settings = [("setting", value) for each in self._steps for value in each.settings]
+        return self.numbers + Counter(("size", size) for size in sizes) + Counter(settings)
 
     def __call__(self, *inputs: torch.Tensor) -> Any:
         """Run the graph; the first time measured and within the limits.
@@ -165,7 +172,7 @@ class Network(torch.nn.Module):
         self._graphs = {mode: Function(data[mode], limit) for mode in ("train", "eval")}
         generator = torch.Generator().manual_seed(seed)
         self._names: list[str] = []
-        laws = _Laws(max(graph.told for graph in self._graphs.values()))
+        laws = _Laws(described(*self._graphs.values()))
         for place, row in enumerate(rows):
             tensor, trained = laws.drawn(row, generator)
             name = f"tensor{place}"
@@ -178,8 +185,8 @@ class Network(torch.nn.Module):
     @property
     def size(self) -> int:
         """How many numbers the network has: parameters, buffers, constants, and those that its code computes with."""
-        graphs = max(graph.numbers for graph in self._graphs.values())
-        return graphs + sum(int(getattr(self, name).numel()) for name in self._names)
+        graphs = self._graphs["train"].numbers | self._graphs["eval"].numbers
+        return graphs.total() + sum(int(getattr(self, name).numel()) for name in self._names)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Run the graph of the present mode on a batch like the example that it was traced with."""
@@ -210,6 +217,34 @@ class Network(torch.nn.Module):
         inputs = [*(getattr(self, name) for name in self._names), x]
         train, evaluation = (self._graphs[mode].work(*inputs) for mode in ("train", "eval"))
         return Work(*(max(pair) for pair in zip(astuple(train), astuple(evaluation), strict=True)))
+
+
+def described(*graphs: Function) -> int:
+    """Return how many numbers graphs bring along, those that they share counted once.
+
+    Raises:
+        Invalid: if these are too many, or the graphs too long even where they are told in the shortest way.
+    """
+    held = max(sum(int(value.numel()) for value in graph.constants) for graph in graphs)
+    if held <= NUMBERS:  # else there may be millions, which need not be told apart
+        told: Counter[Any] = Counter()
+        for graph in graphs:
+            told |= graph.told
+        held = told.total()
+    if held > NUMBERS:
+        raise Invalid(f"the code brings along {held} numbers, and {NUMBERS} are allowed: compute them instead")
+    short(*graphs)
+    return held
+
+
+def short(*graphs: Function) -> None:
+    """Refuse graphs that are long even where they are told in the shortest way, all of them together."""
+    size = length(*(graph.steps for graph in graphs))
+    if size > BYTES:
+        raise Invalid(
+            f"the operations of the code, told in the shortest way, take {size} bytes, and {BYTES} are allowed: a network or loss"
+            " of regular parts takes a few hundred, so leave out what differs from place to place"
+        )
 
 
 def macs(network: Network, x: torch.Tensor) -> int:
@@ -307,11 +342,13 @@ class _Laws:
         law, count = row["law"], math.prod(shape)
         if law == "constant":
             self._told += row["value"] not in (0, 1, -1)
-            return torch.full(shape, row["value"], dtype=dtype)
+            return _single(torch.full(shape, row["value"], dtype=dtype))
         if law == "exact":
             self._told += count
             return _single(torch.tensor(row["value"][: NUMBERS + 1], dtype=dtype).reshape(shape))
         mean, spread = float(row["mean"]), float(row["std"])
+        if dtype == torch.float64:  # which could hold more of them than one number
+            mean, spread = float(np.float32(mean)), float(np.float32(spread))
         self._uniform += law == "uniform"
         crowded = count < CROWD or (law == "uniform" and self._uniform > CROWD)
         self._told += crowded + (abs(mean) > CHANCE * spread / math.sqrt(count))

@@ -37,6 +37,9 @@ DTYPES = {
 } | {"float32": torch.float32, "float64": torch.float64}  # fmt: skip
 """What tensors may be of. No complex numbers: their products would count as one each."""
 
+CODED = ("ScalarType", "Layout", "MemoryFormat")
+"""What torch takes by a number of its own, or by name."""
+
 Places = Mapping[str, Sequence[Any]]
 """What arguments refer to: inputs, constants, results of earlier steps, and the device."""
 
@@ -46,9 +49,8 @@ class Step:
 
     Attributes:
         literals: the numbers that it computes with, but for 0, 1 and -1; real ones as precise as float32 has them.
-        settings: how many other real numbers it is given, `DEFAULTS` left out.
+        settings: the other real numbers that it is given, `DEFAULTS` left out.
         sizes: whole numbers beyond `SMALL` that it is given as sizes, axes and places.
-        named: the tensors that its lists name.
         uses: the steps whose results it takes.
         mutates: whether it changes an argument.
     """
@@ -60,9 +62,8 @@ class Step:
         self.keywords = {key: _precise(value) for key, value in keywords.items()} if self._valued else keywords
         self.uses: set[int] = set()
         self.literals: list[float] = []
-        self.settings = 0
+        self.settings: list[float] = []
         self.sizes: set[int] = set()
-        self.named: list[tuple[str, int]] = []
         for value in (*arguments, *keywords.values()):
             self._look(value)
         schema = getattr(operation, "_schema", None)
@@ -74,14 +75,13 @@ class Step:
         if isinstance(value, list):
             for item in value:
                 self._look(item)
-            self.named += [next(iter(item.items())) for item in value if isinstance(item, dict)]
         elif isinstance(value, dict) and "step" in value:
             self.uses.add(value["step"])
         elif type(value) in (int, float) and math.isfinite(value) and value not in (0, 1, -1, END):
             if self._valued:
                 self.literals.append(value)
             elif type(value) is float:
-                self.settings += value not in DEFAULTS
+                self.settings += [value] if value not in DEFAULTS else []
             elif abs(value) > SMALL:
                 self.sizes.add(int(value))
 
@@ -152,6 +152,12 @@ def _fitting(operation: Any, arguments: list[Any], keywords: dict[str, Any], whe
     for argument, value in pairs:
         if "Tensor" not in str(argument.type) and _refers(value):
             raise Invalid(f"{where}: {argument.name} must be a number, which no tensor's value can be")
+        if type(value) is int and any(kind in str(argument.real_type) for kind in CODED):
+            raise Invalid(
+                f"{where}: {argument.name} must be told by its name"
+            )  # torch crashes on numbers that it has not
+        if argument.name == "sparse" and value is True:
+            raise Invalid(f"{where}: gradients may not be sparse; leave out sparse=True")
 
 
 def _refers(value: Any) -> bool:

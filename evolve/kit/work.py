@@ -55,8 +55,6 @@ RESULTS = 10_000
 """Tensors that one operation may give."""
 OPERATIONS = 50_000
 """Operations that a run may come down to: a recurrent layer is many, and so is a split into many parts."""
-VALUES = frozenset({"nonzero", "masked_select", "_local_scalar_dense"})
-"""Operations whose results depend on values so that they have none without: at most the argument's size, once per dimension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +108,10 @@ class Meter(TorchDispatchMode):
         if self._left < 0:
             raise Invalid(f"the code comes down to more than {OPERATIONS} operations, with {name}")
         given = _sizes((args, kwargs))
-        shapes = _shapes(func, args, kwargs)
+        selects = name in ("nonzero", "masked_select") or (name == "index" and any(_masks(args[1])))
+        shapes = _selected(func, args) if selects else _shapes(func, args, kwargs)
         macs = self._macs(func, name, args, kwargs, shapes, given)
-        self.varies |= shapes == () and name != "_local_scalar_dense"
+        self.varies |= selects
         made = _sizes(shapes)
         if len(made) > RESULTS:
             raise Invalid(f"{name} gives more than {RESULTS} tensors")
@@ -141,11 +140,29 @@ class Meter(TorchDispatchMode):
                 raise Invalid(f"the code needs more than {getattr(self._limit, what):,} {of} in a run, with {name}")
 
 
+def _masks(indices: Any) -> list[bool]:
+    """Return of each index whether it is a mask."""
+    return [isinstance(index, torch.Tensor) and index.dtype in (torch.bool, torch.uint8) for index in indices]
+
+
+def _selected(func: Any, args: Any) -> Any:
+    """Return what an operation that selects by values would give, without these: how many there are is counted."""
+    name, tensor = func.overloadpacket.__name__, args[0]
+    if name == "nonzero":
+        return torch.empty(int(tensor.count_nonzero()), tensor.dim(), device="meta")
+    if name == "masked_select":
+        tensor, mask = torch.broadcast_tensors(tensor, args[1])
+        return torch.empty(int(mask.count_nonzero()), device="meta")
+    places: list[Any] = []
+    for index, mask in zip(args[1], _masks(args[1]), strict=True):
+        count = torch.empty(int(index.count_nonzero()), dtype=torch.int64, device="meta") if mask else None
+        places += [count] * index.dim() if mask else [None if index is None else torch.empty_like(index, device="meta")]
+    return func(torch.empty_like(tensor, device="meta"), places)
+
+
 def _shapes(func: Any, args: Any, kwargs: Any) -> Any:
-    """Return what the operation would give, without values; where that depends on values, nothing: it is never much larger."""
-    masks = [value for value in tree_leaves(args[1:]) if isinstance(value, torch.Tensor) and value.dtype == torch.bool]
-    name = func.overloadpacket.__name__
-    if name in VALUES or (name == "index" and masks):
+    """Return what the operation would give, without values."""
+    if func.overloadpacket.__name__ == "_local_scalar_dense":
         return ()
     meta, named = tree_map_only(torch.Tensor, lambda value: torch.empty_like(value, device="meta"), (args, kwargs))
     if any(argument.name == "device" for argument in func._schema.arguments):

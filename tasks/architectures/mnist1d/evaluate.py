@@ -110,9 +110,13 @@ def train(candidate: Candidate, seed: int, data: int, samples: int, steps: int) 
     batches = augmented(training.epochs(*curves(data, samples), said["batch"], seed), menu, seed)
     kept = 1.0 - said["sparsity"]
     first = steps if kept == 1.0 else round(0.7 * steps)
+    begun = [buffer.clone() for buffer in network.buffers()]
     losses = training.fit(placed, chosen, batches, first, seconds=said["seconds"])
     if first < steps:
         masks = training.largest(placed, kept)
+        with torch.no_grad():
+            for buffer, fresh in zip(network.buffers(), begun, strict=True):
+                buffer.copy_(fresh)  # else they could keep what is pruned
         losses += training.fit(placed, chosen, batches, steps - first, masks=masks, seconds=said["seconds"])
     return Trained(placed, network.size, macs, losses)
 

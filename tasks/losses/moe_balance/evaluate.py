@@ -172,6 +172,7 @@ def read(candidate: Candidate, settings: Mapping[str, Any]) -> Evolved:
         if isinstance(one, dict) and isinstance(one.get("steps"), list) and len(one["steps"]) > STEPS:
             raise Invalid(f"{what} takes {len(one['steps'])} operations; {STEPS} are allowed")
     functions = tuple(graph.Function(one, LIMIT) for one in data)
+    graph.described(*functions)
     return Evolved(routes=functions) if what == "route" else Evolved(loss=functions[0])
 
 

@@ -155,6 +155,7 @@ def read(candidate: Candidate, settings: Mapping[str, Any]) -> list[Loss]:
         known.setdefault(repr(one), function(one, batch)) if repr(one) not in known else known[repr(one)]
         for one in graphs
     ]
+    graph.short(*known.values())
     told, allowed = brought(tuple(known.values())), graph.NUMBERS + EACH * len(known)
     if told > allowed:
         raise Invalid(
@@ -168,7 +169,7 @@ def brought(losses: Sequence[graph.Function]) -> int:
     """Return how many numbers the losses bring along together. Where all do the same but for their numbers, one that stands at
     the same place in all and is the same there counts once.
     """
-    told = sum(one.told for one in losses)
+    told = sum(one.told.total() for one in losses)
     literals = [one.literals for one in losses]
     if len({len(row) for row in literals}) == 1:
         told -= (len(losses) - 1) * sum(len(set(column)) == 1 for column in zip(*literals, strict=True))
