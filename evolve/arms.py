@@ -108,6 +108,8 @@ def _model(name: str, model: ModelConfig, config: Config, task: Task, asking: bo
         raise ConfigError(f"models.{name!r}.operators: name at least one of {', '.join(set(ways) - {'cross', 'fix'})}")
     if not asking:
         return Arm(name, offered, model.weight, model=model)
+    asked = client.make(name, model)
+    client.check(asked, task.initial)
     # A prompt is held to prompt_tokens by an estimate; with a correction, a token for every byte of it is the most.
     price = pricing.known(name, model, 6 * config.llm.prompt_tokens)
     if config.budget.usd is not None and price is None:
@@ -115,4 +117,4 @@ def _model(name: str, model: ModelConfig, config: Config, task: Task, asking: bo
         raise ConfigError(
             f"no price of {name!r} is known, so budget.usd cannot be kept: set {keys} in its [models] table (0 is a price too)"
         )
-    return Arm(name, offered, model.weight, client.make(name, model), price, model)
+    return Arm(name, offered, model.weight, asked, price, model)

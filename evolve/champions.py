@@ -23,6 +23,7 @@ import time
 from bisect import insort
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Literal
 
 from evolve.archive import Archive, Champion
@@ -226,7 +227,7 @@ class Champions:
         """Judge contender and champion on fresh seeds, in batches, and return the verdict."""
         scores: dict[str, list[float]] = {rival.digest: [], program.digest: []}
         for look in range(LOOKS):
-            first = self._repeats * (1 + LOOKS * found.place + look)  # neither a common seed nor one of another review
+            first = self._first_fresh(found.place, look)
             for who in (rival, program):
                 seen = yield self._job(found.place, who, "fresh", tuple(range(first, first + self._repeats)))
                 if seen.score is None:
@@ -257,6 +258,13 @@ class Champions:
             self._say(f"validate gives {program.id} {seen.score!r}, and evaluate {program.score!r}: a gap of {gap:.6g}")
 
     # ------------------------------------------------------------------ its parts
+
+    def _first_fresh(self, place: int, look: int) -> int:
+        """Return the first seed of a batch: neither a common one nor one of another review, and none that a program could have
+        been prepared for, since a run's own seed is drawn where nobody gives one.
+        """
+        name = f"{self._archive.run(self._run).seed}/{place}/{look}"
+        return (1 << 32) + int.from_bytes(sha256(name.encode()).digest()[:5], "big")
 
     def _job(
         self, place: int, program: Program, purpose: Literal["cold", "fresh", "validate"], on: tuple[int, ...]

@@ -29,6 +29,7 @@ from evolve.drafts import Drafts
 from evolve.errors import ConfigError, JudgeError, ModelError
 from evolve.flight import Flight, best, board
 from evolve.judging import Judging
+from evolve.phrases import difference
 from evolve.prices import prices
 from evolve.records import Attempt, Evaluation, Given, Level, Proposal, Reply, Task
 from evolve.seams import Executor, Listener, Observer, Stop
@@ -201,12 +202,19 @@ class Loop:
         if self._broken is not None or not self._odd or not (alone or self._strikes < len(self._odd)):
             return
         for flight in self._odd:
-            attempt, said = flight.attempt, flight.seen.error.strip().splitlines() or [""]
+            attempt, error = flight.attempt, flight.seen.error.strip()
+            said = (error.splitlines() or [""])[-1]
             if attempt.points:
                 self.budget.release()  # of the point that was not judged
+                old, new = ({} if draft is None else draft.sources for draft in (attempt.draft, flight.draft))
+                changes = "\n".join(line for lines in difference(old, new).values() for line in lines)
+                attempt.reason = f"evaluate.py failed on a point of its inner search: {said}\n{changes}\n{error}"
             else:
-                attempt.stage, attempt.reason = "judge", f"evaluate.py failed on it: {said[-1]}"
-            self.say(f"evaluate.py failed on {flight.digest[:10]}, which is set aside: {said[-1]}")
+                attempt.stage, attempt.reason = "judge", f"evaluate.py failed on it: {said}\n{error}"
+            self.say(
+                f"evaluate.py failed on {flight.digest[:10]}, which is set aside: {said} "
+                f"(evolve show --attempt {attempt.proposal.number})"
+            )
             self.flights.remove(flight)
             self._tell(attempt)
         self._odd = []

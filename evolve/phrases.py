@@ -1,9 +1,12 @@
-"""How things are put for people, on the command line, on pages and in reports: times, durations, counts, long texts."""
+"""How things are put for people, on the command line, on pages and in reports: times, counts, long texts, differences."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from difflib import unified_diff
+
+from evolve.records import Sources
 
 
 def short(words: str, width: int = 90) -> str:
@@ -37,3 +40,14 @@ def span(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def difference(old: Sources, new: Sources, before: str = "", after: str = "") -> dict[str, list[str]]:
+    """Return the lines of a unified diff of each file that differs; a file that one side lacks is empty there. Paths are shown
+    with ``before`` and ``after`` in front of them.
+    """
+    found = {}
+    for path in sorted({*old, *new}):
+        lines = [side.get(path, "").splitlines() for side in (old, new)]
+        found[path] = list(unified_diff(lines[0], lines[1], before + path, after + path, lineterm=""))
+    return {path: lines for path, lines in found.items() if lines}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from evolve.judge import chance
 from evolve.records import Task
 from evolve.task import load
 
@@ -42,6 +44,16 @@ def evaluate(candidate: Candidate):
         raise Invalid("total must return a number")
     return {"score": min(float(value), 1e6), "digits": len(str(value))}
 """
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _chance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let candidates draw the same numbers on every machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        chance.place().parent.mkdir()
+        chance.place().write_bytes(bytes(chance.LENGTH))
+        yield
 
 
 @pytest.fixture

@@ -54,3 +54,15 @@ def test_knowledge_is_shown_or_left_out_as_a_whole(task: Task, spec: str) -> Non
         parent = prompts.program(task)
         prompt = next(writer.write(prompts.proposal(parent), task, prompts.background(parent)))
         assert ("Hexagons are dense." in "".join(message.text for message in prompt.messages)) == shown
+
+
+def test_a_model_that_nobody_has_and_a_command_that_is_not_there_are_told_before_the_run(task: Task) -> None:
+    for name, says in (
+        ("fats", "the model 'fats' is of no service that is known"),
+        ("nosuch/m", "of no service that is known"),
+        ("cmd:no-such-command-anywhere --task {brief}", "there is no such command here"),
+        (" ", "a model needs a name"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            arms.build(config({name: {"price_request": 0} if name.startswith("cmd") else {}}), task)
+    arms.build(config({"cmd:program.py": {}, "cmd:{folder}/x": {}}), task, asking=False)

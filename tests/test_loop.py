@@ -391,6 +391,9 @@ def test_an_inner_search_on_which_evaluate_fails_keeps_what_it_found(
     attempts = list(loop.archive.history("r"))
     assert len(attempts[0].points) == 3, "the seed was the first job, and the fifth failed"
     assert attempts[0].program is not None
+    said, *changed = attempts[0].reason.splitlines()
+    assert said == "evaluate.py failed on a point of its inner search: Traceback: evaluate.py, line 3"
+    assert {line[0] for line in changed[2:-1]} >= {"+", "-"}, "what the point was"
 
 
 def test_replay_passes_over_programs_that_were_set_aside(folder: Path, tmp_path: Path) -> None:
@@ -586,7 +589,7 @@ def test_ctrl_c_drains_and_resume_goes_on(slow: Path) -> None:
     _wait_for(db)
     time.sleep(0.5)
     child.send_signal(signal.SIGINT)
-    assert child.wait(timeout=30) == 0
+    assert child.wait(timeout=30) == 130
     counts = invariants(db, "r")
     assert counts["pending"] == 0, "what was under way was finished"
     with Archive(db, create=False) as archive:

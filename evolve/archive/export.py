@@ -6,7 +6,6 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from difflib import unified_diff
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,6 +13,7 @@ from evolve.archive import Archive
 from evolve.archive.database import Database
 from evolve.archive.rows import ID_LENGTH
 from evolve.errors import ArchiveError
+from evolve.phrases import difference
 from evolve.records import Artifact, Program
 
 DATABASES = {".db", ".sqlite", ".sqlite3"}
@@ -55,12 +55,7 @@ OWN = {
 
 def unified(old: Program, new: Program) -> dict[str, list[str]]:
     """Return the lines of a unified diff of each file that differs; a file that one side lacks is empty there."""
-    found = {}
-    for path in sorted({*old.sources, *new.sources}):
-        before, after = (program.sources.get(path, "").splitlines() for program in (old, new))
-        lines = unified_diff(before, after, f"{old.id}/{path}", f"{new.id}/{path}", lineterm="")
-        found[path] = list(lines)
-    return {path: lines for path, lines in found.items() if lines}
+    return difference(old.sources, new.sources, f"{old.id}/", f"{new.id}/")
 
 
 def summary(run: str, program: Program) -> dict[str, Any]:

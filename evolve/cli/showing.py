@@ -99,7 +99,8 @@ def print_attempt(archive: Archive, run: str, attempt: Attempt) -> None:
     """Print all that is known of an attempt for reading; of its program, where there is one, only the id."""
     asked, draft = attempt.proposal, attempt.draft
     calls = archive.conversation(run, asked.number)
-    ended = f"{attempt.stage}: {attempt.reason}" if attempt.stage else "not yet" if attempt.program is None else ""
+    ended = attempt.reason or ("not yet" if attempt.program is None else "")
+    ended = f"{attempt.stage}: {ended}" if attempt.stage else ended
     _print_facts(
         [
             ("attempt", f"{asked.number} of run {run}"),

@@ -10,11 +10,14 @@ imported before the first call, nor is `litellm`, unless its list of prices is a
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from evolve.client.address import Address, host_is_here
 from evolve.config import ModelConfig
+from evolve.errors import ConfigError
 from evolve.seams import Client
 
-__all__ = ["Address", "host_is_here", "make"]
+__all__ = ["Address", "check", "host_is_here", "make"]
 
 
 def make(name: str, config: ModelConfig) -> Client:
@@ -24,6 +27,8 @@ def make(name: str, config: ModelConfig) -> Client:
         ConfigError: if its address cannot be one, or the environment variable of its key is not set.
     """
     spec = config.model or name
+    if not spec.strip():
+        raise ConfigError("a model needs a name, such as gpt-5-mini or openai/NAME@http://HOST/v1")
     if spec.startswith("cmd:"):
         from evolve.client.command import CommandClient
 
@@ -35,3 +40,22 @@ def make(name: str, config: ModelConfig) -> Client:
     from evolve.client.providers import ProviderClient
 
     return ProviderClient(spec, config)
+
+
+def check(client: Client, files: Collection[str]) -> None:
+    """Refuse a model that no service has, or a command that is not there, before a run has begun.
+
+    Args:
+        client: of `make`.
+        files: those of the programs that it is to write.
+
+    Raises:
+        ConfigError: if it cannot be asked.
+    """
+    from evolve.client.command import CommandClient
+    from evolve.client.providers import ProviderClient
+
+    if isinstance(client, CommandClient):
+        client.check(files)
+    elif isinstance(client, ProviderClient):
+        client.check()

@@ -12,7 +12,7 @@ import signal
 import stat
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -61,6 +61,16 @@ class CommandClient:
     def max_tokens(self) -> int:
         """Nobody counts a command's tokens."""
         return 0
+
+    def check(self, files: Collection[str]) -> None:
+        """Refuse a command that is not there, for programs of these files.
+
+        Raises:
+            ConfigError: if it is none.
+        """
+        first = self._words[0]
+        if first not in files and "{" not in first and shutil.which(_from_here(first)) is None:
+            raise ConfigError(f"cmd:{first}: there is no such command here, or it is no program")
 
     def parameters(self, prompt: Prompt) -> dict[str, Any]:
         """Return the command and the names of the files that it may edit."""

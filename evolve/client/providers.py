@@ -18,6 +18,7 @@ from evolve.client.address import key_from
 from evolve.client.answers import failure, read_completion, refused, sent_messages, unanswered, words
 from evolve.client.compatible import GO_ON
 from evolve.config import ModelConfig
+from evolve.errors import ConfigError
 from evolve.records import Prompt, Reply
 from evolve.seams import CallFailed
 
@@ -87,6 +88,21 @@ class ProviderClient:
     def max_tokens(self) -> int:
         """The most tokens that one reply may have."""
         return self._config.max_tokens
+
+    def check(self) -> None:
+        """Refuse a model of a service that nobody knows.
+
+        Raises:
+            ConfigError: if it is one.
+        """
+        litellm = litellm_module()
+        try:
+            litellm.get_llm_provider(self._spec)
+        except litellm.BadRequestError:
+            raise ConfigError(
+                f"the model {self._spec!r} is of no service that is known, and no table [models] has that name; write "
+                "SERVICE/NAME, such as anthropic/claude-sonnet-4-5, or openai/NAME@http://HOST/v1 for a server of yours"
+            ) from None
 
     def parameters(self, prompt: Prompt) -> dict[str, Any]:
         """Return what litellm is given beside the messages; ``begin``, where there is one, is sent as the last of them."""

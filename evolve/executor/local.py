@@ -39,7 +39,8 @@ class LocalExecutor:
     """The executor of a run: ``slots`` judge processes, started when there is work for them.
 
     Jobs queue while all slots are busy. A judge that dies or outlasts its deadline is killed with all its processes and replaced;
-    what a judge could not judge is tried again, up to `TRIES` times in all, each time by a fresh judge and after a while.
+    what a judge could not judge, unless its time was up, is tried again, up to `TRIES` times in all, each time by a fresh judge
+    and after a while.
 
     Each slot has its own ``resources.cpus`` processors. Where a task asks for GPUs, a job waits until its devices are leased; it
     has them for all of its seeds, and they come back when nothing of it is left on them. What takes more than
@@ -121,7 +122,7 @@ class LocalExecutor:
             now = time.monotonic()
             for slot in self._slots:
                 if slot.deadline <= now:
-                    returning |= self._finish(slot, slot.expire())
+                    returning |= self._finish(slot, slot.expire(), last=True)  # it would take as long once more
             returning |= self._watch()
             returning |= now >= end
 
@@ -214,8 +215,10 @@ class LocalExecutor:
         seen = slot.read()
         return seen is not None and self._finish(slot, seen)
 
-    def _finish(self, slot: Slot, seen: Evaluation) -> bool:
-        """Settle the job of a slot, or queue it once more, and free the slot; return whether the job's future is done."""
+    def _finish(self, slot: Slot, seen: Evaluation, *, last: bool = False) -> bool:
+        """Settle the job of a slot, or queue it once more unless this was the ``last`` try, and free the slot; return whether the
+        job's future is done.
+        """
         ticket, slot.ticket = slot.ticket, None
         lost = self._holdings.gone(slot.hold) if slot.hold is not None and seen.status != "ok" else ""
         if lost:
@@ -226,7 +229,7 @@ class LocalExecutor:
         self._forget(slot)
         if ticket is None or ticket.future.cancelled():
             return False
-        if seen.status == "judge_error" and ticket.tries < TRIES:
+        if seen.status == "judge_error" and ticket.tries < TRIES and not last:
             self._line.again(ticket, DELAYS[ticket.tries - 1])
             return False
         return answer(ticket.future, seen)

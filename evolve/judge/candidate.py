@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from evolve.errors import IsolationError, TaskError
 from evolve.jail import JailEnded, Usage
 from evolve.judge import runner, wire
+from evolve.judge.chance import veiled
 from evolve.judge.jails import IMPORTS
 from evolve.judge.timing import Clocked, Timing, interleaved
 from evolve.records import Limits, Sources, Status, Task
@@ -108,7 +109,7 @@ class Process:
             "do": "begin",
             "what": "begin",
             "entry": HARNESS if self._task.foreign else self._task.entry,
-            "seed": self._seed,
+            "seed": veiled(self._seed),
             "limit": self._task.limits.reply,
             "nonfinite": self._task.allow_nonfinite,
             "preload": list(self._task.preload),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import os
+import re
 import sys
 import time
 import traceback
@@ -26,6 +27,9 @@ MODULE = "evolve_evaluate"
 
 Evaluate = Callable[[Candidate, int], Any]
 """A task's judgement: candidate and seed in; what counts as a result, or an exception, out."""
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Characters that do something, but for line feed and tab."""
 
 Step = Literal["screen", "evaluate", "validate"]
 """The script's functions, by name; also the stage of an evaluation that ends in one."""
@@ -139,8 +143,12 @@ def _run(task: Task, script: Script, step: Step, candidate: Candidate, seed: int
 
 
 def _storable(text: str) -> str:
-    """Return ``text`` without halves of surrogate pairs, which neither a database nor a prompt takes."""
-    return text.encode(errors="replace").decode()
+    """Return ``text`` without halves of surrogate pairs, which neither a database nor a prompt takes, and with what a terminal
+    obeys told instead: it could clear the screen and write another score there.
+    """
+    return CONTROL.sub(
+        lambda found: f"\\x{ord(found[0]):02x}", text.replace("\r\n", "\n").encode(errors="replace").decode()
+    )
 
 
 def stamped(seen: Evaluation, confinement: Confinement, log: str) -> Evaluation:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Unpack
 
 import pytest
@@ -345,3 +346,21 @@ def test_a_key_that_a_judge_repeats_is_kept_nowhere(execute: Execute, monkeypatc
     assert (fine.feedback, invalid.error) == ("401: wrong key ***", "401: wrong key ***")
     assert execute.kind == "threads" or fine.log == "asked with ***\n"
     assert [artifact.data for artifact in fine.artifacts] == [b"*** here", b"\xff\xfe"]
+
+
+def test_a_candidate_cannot_tell_on_which_seed_it_is_judged(execute: Execute) -> None:
+    program = "import random\ndef f(x):\n    return random.random()"
+    (seen,) = execute(CALL, program)
+    assert seen.score not in [Random(seed).random() for seed in range(10_000)], "the seed was 7"
+    assert execute(CALL, program)[0].score == seen.score
+
+
+def test_what_a_terminal_would_obey_is_told_instead(execute: Execute) -> None:
+    program = """
+        def f(x):
+            print("\\x1b]0;title\\x07red\\x1b[2J\\x9b1m")
+            raise ValueError("\\x1b[2J\\x1b[Hscore\\t1e9")
+    """
+    (seen,) = execute(CALL, program)
+    assert seen.error.endswith(r"ValueError: \x1b[2J\x1b[Hscore" + "\t1e9")
+    assert seen.output == r"\x1b]0;title\x07red\x1b[2J\x9b1m" + "\n" or execute.kind == "inline"

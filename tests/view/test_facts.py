@@ -24,7 +24,7 @@ from evolve.view.report.facts import gather, interval
 from evolve.view.report.reproduce import commands
 from evolve.view.report.standing import ceilings, headline, standings
 from evolve.view.report.values import plain
-from tests.archives import call
+from tests.archives import call, drafted
 from tests.archives import task as made_up
 from tests.view.nights import Night
 
@@ -372,6 +372,16 @@ def test_a_screen_that_errs(tmp_path: Path) -> None:
     night.child(seed, 2.0, screen=0.2)
     night.archive._run("UPDATE evaluations SET bar = 0.5 WHERE attempt >= 1")
     assert "of 2 held back but judged all the same, 1 were better than their parent" in about(night)["screen"]
+
+
+def test_programs_that_were_never_judged(tmp_path: Path) -> None:
+    night = Night(tmp_path)
+    seed = night.seed()
+    for number, reason in enumerate(("evaluate.py failed on it: IndexError", "held back by the screen: 1 is not 2"), 1):
+        attempt = drafted(number, seed, f"x = {number}\n")
+        attempt.stage, attempt.reason = "judge", reason
+        night.archive.told(night.run, attempt, number)
+    assert "evaluate.py failed on 1 program, which" in about(night)["set aside"]
 
 
 def test_dollars_that_nobody_knows(tmp_path: Path) -> None:

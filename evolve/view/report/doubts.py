@@ -222,6 +222,18 @@ def _screen(facts: Facts) -> str:
     )
 
 
+def _set_aside(facts: Facts) -> str:
+    """Programs on which evaluate.py failed were never judged."""
+    failed = sum(
+        one.count for one in facts.failing if one.how == "judge" and one.reason.startswith("evaluate.py failed")
+    )
+    return (
+        f"evaluate.py failed on {several(failed, 'program', 'programs')}, which took no part in the search: `evolve failures`."
+        if failed
+        else ""
+    )
+
+
 def _dollars(facts: Facts) -> str:
     """What it cost is not known."""
     unpriced = [one.arm for one in facts.spend if one.dollars is None or one.uncertain_dollars is None]
@@ -248,6 +260,7 @@ OF_RUN: dict[str, Callable[[Facts], str]] = {
     "task": _task,
     "environment": _environment,
     "screen": _screen,
+    "set aside": _set_aside,
     "dollars": _dollars,
 }
 """What each doubt is about, and who raises it: an empty text is none."""
