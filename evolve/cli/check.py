@@ -103,7 +103,8 @@ def check(task: str, program: Path | None, seed: int, isolation: str, artifacts:
     except EvolveError as error:
         if not as_json:
             raise
-        seen = Evaluation("judge_error", error=str(error))
+        click.echo(json.dumps(_plain(Evaluation("judge_error", error=str(error)))))
+        sys.exit(error.exit_code)
     if artifacts is not None:
         write_artifacts(seen.artifacts, artifacts)
     if as_json:
