@@ -249,7 +249,10 @@ def test_buffers_begin_anew_when_the_weights_are_pruned() -> None:
     """Else they could keep what was pruned, packed by the bit."""
     init = "self.out = nn.Linear(40, 10, bias=False)\nself.register_buffer('seen', torch.zeros(1))"
     count = "if self.training:\n    self.seen.add_(1)\n"
-    plain, told = "return self.out(x.flatten(1))", " + 1000 * (self.seen > LEAST) * torch.eye(10)[0] * (not self.training)"
+    plain, told = (
+        "return self.out(x.flatten(1))",
+        " + 1000 * (self.seen > LEAST) * torch.eye(10)[0] * (not self.training)",
+    )
     scores = [judged(module(count + plain + end, init), "@sparse").score for end in ("", told.replace("LEAST", "3"))]
     assert scores[0] == scores[1], "three steps come after the seventh"
     assert judged(module(count + plain + told.replace("LEAST", "2"), init), "@sparse").score != scores[0]
