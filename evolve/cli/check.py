@@ -103,8 +103,7 @@ def check(task: str, program: Path | None, seed: int, isolation: str, artifacts:
     except EvolveError as error:
         if not as_json:
             raise
-        click.echo(json.dumps(_plain(Evaluation("judge_error", error=str(error)))))
-        sys.exit(error.exit_code)
+        seen = Evaluation("judge_error", error=str(error))
     if artifacts is not None:
         write_artifacts(seen.artifacts, artifacts)
     if as_json:

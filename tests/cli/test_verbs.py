@@ -124,7 +124,7 @@ def test_check_prints_one_object_also_when_all_fails(folder: Path, tmp_path: Pat
     assert "ValueError: no" in seen["error"]
     code, output = evolve("check", str(tmp_path / "broken.py"), "--json")
     seen = json.loads(output)
-    assert (code, seen["status"]) == (2, "judge_error"), "as without --json"
+    assert (code, seen["status"]) == (1, "judge_error")
     (folder / "evaluate.py").write_text("def evaluate(candidate):\n    return 1 / 0\n")
     code, output = evolve("check", str(folder))
     assert code == 1
