@@ -4,8 +4,8 @@
                             command.py       cmd:COMMAND                   a coding agent, or any program
                             providers.py     anything else                 litellm
 
-`answers.py` reads what an endpoint says, `transport.py` bounds how long and how much it may say. `openai` is not
-imported before the first call, nor is `litellm`, unless its list of prices is asked for (`evolve.pricing`).
+`answers.py` reads what an endpoint says, `transport.py` bounds how long and how much it may say. `make` imports neither
+`openai`, which the first call does, nor `litellm`, which `check` and `evolve.pricing` do for the services that need it.
 """
 
 from __future__ import annotations

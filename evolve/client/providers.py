@@ -1,5 +1,5 @@
-"""All other services, through litellm, which takes seconds to import: by the thread of the first call, or by `evolve.pricing`
-where no price is set.
+"""All other services, through litellm, which takes seconds to import: before a run begins, to see that the service is known, or
+by `evolve.pricing` where no price is set.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 FILTERS = [{"id": lzma.FILTER_LZMA1, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 20}]
-"""As thorough as can be, but looking back over a mebibyte alone, which holds all of an honest text: the preset's own 64 take 75 MB
-and 30 ms to set up, each time.
+"""As thorough as can be, but looking back over a mebibyte alone, which holds all of an honest text: the preset's own 64 take 75
+MB and 30 ms to set up, each time.
 """
 
 

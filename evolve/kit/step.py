@@ -38,7 +38,7 @@ DTYPES = {
 """What tensors may be of. No complex numbers: their products would count as one each."""
 
 CODED = ("ScalarType", "Layout", "MemoryFormat")
-"""What torch takes by a number of its own, or by name."""
+"""What torch takes by name, or by a number of its own: one that it does not know ends the process."""
 
 Places = Mapping[str, Sequence[Any]]
 """What arguments refer to: inputs, constants, results of earlier steps, and the device."""
@@ -80,10 +80,10 @@ class Step:
         elif type(value) in (int, float) and math.isfinite(value) and value not in (0, 1, -1, END):
             if self._valued:
                 self.literals.append(value)
-            elif type(value) is float:
-                self.settings += [value] if value not in DEFAULTS else []
-            elif abs(value) > SMALL:
-                self.sizes.add(int(value))
+            elif type(value) is int and abs(value) > SMALL:
+                self.sizes.add(value)
+            elif type(value) is float and value not in DEFAULTS:
+                self.settings.append(value)
 
     def __call__(self, places: Places) -> Any:
         """Run it."""
@@ -153,9 +153,7 @@ def _fitting(operation: Any, arguments: list[Any], keywords: dict[str, Any], whe
         if "Tensor" not in str(argument.type) and _refers(value):
             raise Invalid(f"{where}: {argument.name} must be a number, which no tensor's value can be")
         if type(value) is int and any(kind in str(argument.real_type) for kind in CODED):
-            raise Invalid(
-                f"{where}: {argument.name} must be told by its name"
-            )  # torch crashes on numbers that it has not
+            raise Invalid(f"{where}: {argument.name} must be told by its name")
         if argument.name == "sparse" and value is True:
             raise Invalid(f"{where}: gradients may not be sparse; leave out sparse=True")
 
