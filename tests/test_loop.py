@@ -552,6 +552,7 @@ def test_kill_9_at_ten_random_moments_then_resume(slow: Path) -> None:
         if db.exists():
             with Archive(db) as archive:
                 if archive.runs():
+                    assert archive.run().state in ("cut off", "done")
                     arguments = ["resume", "r", "--slots", "2"]
                     invariants(db, "r")
     code = spawn(slow, *arguments).wait(timeout=120)

@@ -23,7 +23,7 @@ from evolve.archive.rows import (
     ArmState,
     Purpose,
     RunInfo,
-    RunState,
+    StoredState,
     canonical,
     clean,
     content,
@@ -119,7 +119,7 @@ class Archive(Display, Browsing, Achievements, Evidence, Backgrounds, Replies, C
             self._store_arms(run, arms)
             self._sit(run, config)
 
-    def finish(self, run: str, state: RunState, reason: str, seconds: float) -> None:
+    def finish(self, run: str, state: StoredState, reason: str, seconds: float) -> None:
         """Say that a run ended, or how far it is while ``state`` is ``running``.
 
         Args:
@@ -140,8 +140,7 @@ class Archive(Display, Browsing, Achievements, Evidence, Backgrounds, Replies, C
         Raises:
             ArchiveError: on entering, if another process drives the run.
         """
-        path = self.path.resolve()  # one archive has one lock, by whichever link it is opened
-        return locked(path.with_name(f"{path.name}.{run}.lock"), f"run {run!r}")
+        return locked(self._lock(run), f"run {run!r}")
 
     def arm_state(self, run: str, arm: str, state: ArmState, reason: str) -> None:
         """Say whether an arm can be asked, and why not. A resume makes every arm that it names ready again.

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from evolve.archive.database import Database
-from evolve.archive.rows import RunInfo, RunState, clean
+from evolve.archive.lock import left_over
+from evolve.archive.rows import RunState, StoredState, clean
 from evolve.errors import ArchiveError
 
 CommandKind = Literal["pause", "continue", "stop", "hint", "withdraw"]
@@ -72,9 +74,10 @@ class Commands(Database):
                 raise ArchiveError(f"{self.path} has no run {run!r}; `evolve runs` lists all")
             if kind in ("hint", "withdraw"):
                 self._check_hint(run, kind, text)
-            elif row[0] != "running":
+            elif (state := self._state(run, row[0])) not in ("running", "paused"):
+                is_ = "was cut off" if state == "cut off" else f"is {state}"
                 raise ArchiveError(
-                    f"run {run} is {row[0]}, so there is nothing to {kind}; `evolve resume {run}` goes on with it"
+                    f"run {run} {is_}, so there is nothing to {kind}; `evolve resume {run}` goes on with it"
                 )
             elif text:
                 raise ArchiveError(f"{kind!r} takes no text")
@@ -105,9 +108,16 @@ class Commands(Database):
         )
         return row is not None and row[0] == "pause"
 
-    def state(self, run: RunInfo) -> RunState | Literal["paused"]:
-        """Return the state of a run as people see it: one that is running may be paused."""
-        return "paused" if run.state == "running" and self.paused(run.name) else run.state
+    def _state(self, run: str, stored: StoredState) -> RunState:
+        """Return the state of a run as people see it."""
+        if stored != "running":
+            return stored
+        return "cut off" if left_over(self._lock(run)) else "paused" if self.paused(run) else "running"
+
+    def _lock(self, run: str) -> Path:
+        """Return the lock file of a run."""
+        path = self.path.resolve()  # one archive has one lock, by whichever link it is opened
+        return path.with_name(f"{path.name}.{run}.lock")
 
     def taken(self, command: Command, told: int, outcome: str) -> None:
         """Say that a run's driver acted on a command: after how many told attempts, and what became of it."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from evolve.errors import ArchiveError
 from evolve.machine import HELD
+
+TRIES = 10
+"""Tries, 20 ms apart, before a lock counts as held."""
 
 
 @contextmanager
@@ -38,6 +42,25 @@ def locked(path: Path, what: str) -> Iterator[None]:
             os.close(descriptor)
 
 
+def left_over(path: Path) -> bool:
+    """Return whether a lock file is there that nobody holds: the process that made it was killed, or its machine went down.
+
+    False where that cannot be known, as of a copied archive, whose locks were not copied.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return _is_at(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
 def _acquire(path: Path, what: str) -> int:
     """Return a descriptor that holds the lock on the file that is at ``path`` now."""
     while True:
@@ -46,7 +69,7 @@ def _acquire(path: Path, what: str) -> int:
         except OSError as error:
             raise ArchiveError(f"cannot lock {what}: {path}: {error.strerror}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
         except BlockingIOError as error:
             holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(descriptor)
@@ -56,6 +79,23 @@ def _acquire(path: Path, what: str) -> int:
         if _is_at(descriptor, path):
             return descriptor
         os.close(descriptor)  # its last holder removed it between our open and our lock
+
+
+def _lock(descriptor: int) -> None:
+    """Lock a file, if need be after some tries: who looks whether it is `left_over` holds it for a moment too.
+
+    Raises:
+        BlockingIOError: if somebody holds it all the time.
+    """
+    for left in range(TRIES, 0, -1):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if left == 1:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from evolve.archive.commands import Commands
 from evolve.archive.recall import Recall
 from evolve.archive.reviews import Reviews
 from evolve.archive.rows import (
@@ -70,12 +71,12 @@ SELECT {PROGRAM} FROM line JOIN programs AS p ON p.run = ?1 AND p.digest = line.
 """
 
 
-class Questions(Recall, Reviews):
+class Questions(Recall, Reviews, Commands):
     """The part of the archive that the command line, the pages and notebooks ask. No run named means the newest."""
 
     def runs(self) -> list[RunInfo]:
         """Return all runs, the newest first."""
-        return [_run_info(row) for row in self._all(f"{RUN} ORDER BY created DESC, rowid DESC")]
+        return [self._info(row) for row in self._all(f"{RUN} ORDER BY created DESC, rowid DESC")]
 
     def run(self, name: str | None = None) -> RunInfo:
         """Return a run.
@@ -89,7 +90,7 @@ class Questions(Recall, Reviews):
             row = self._one(f"{RUN} WHERE name = ?", (name,))
         if row is None:
             raise ArchiveError(self._no_run(name))
-        return _run_info(row)
+        return self._info(row)
 
     def best(self, n: int = 1, run: str | None = None) -> list[Program]:
         """Return the ``n`` best programs of a run, the best first; of equals the older first. Where candidates are judged on
@@ -229,12 +230,12 @@ class Questions(Recall, Reviews):
             return f"{self.path} holds no run yet; start one with `evolve run TASK`"
         return f"{self.path} has no run {name!r}; the latest are {', '.join(known)} (`evolve runs` lists all)"
 
-
-def _run_info(row: tuple[object, ...]) -> RunInfo:
-    """Make a run of the columns of `RUN`."""
-    values = list(row)
-    values[7] = json.loads(str(row[7]))
-    return RunInfo(*values)  # type: ignore[arg-type]
+    def _info(self, row: Sequence[Any]) -> RunInfo:
+        """Make a run of the columns of `RUN`."""
+        values = list(row)
+        values[7] = json.loads(values[7])
+        values[9] = self._state(values[0], values[9])
+        return RunInfo(*values)
 
 
 def _judged(

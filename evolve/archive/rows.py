@@ -28,7 +28,10 @@ from evolve.records import (
 )
 from evolve.records import Purpose as ReplyPurpose
 
-RunState = Literal["running", "done", "stopped"]
+StoredState = Literal["running", "done", "stopped"]
+"""What the archive's column says of a run."""
+RunState = StoredState | Literal["paused", "cut off"]
+"""What people see of it: one that is running in the archive may be paused, or cut off: its process ended without a word."""
 ArmState = Literal["ready", "resting", "ended"]
 Purpose = Literal["seed", "child", "tune", "check"]
 ReplyState = Literal["open", "done", "failed", "uncertain"]

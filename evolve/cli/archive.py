@@ -53,7 +53,6 @@ def runs(db: Path, as_json: bool) -> None:
     """List all runs, the newest first."""
     with opened(db) as archive:
         found = archive.runs()
-        states = {info.name: archive.state(info) for info in found}
     if as_json:
         emit_json([asdict(info) for info in found])
         return
@@ -62,7 +61,7 @@ def runs(db: Path, as_json: bool) -> None:
         [
             (
                 i.name,
-                states[i.name],
+                i.state,
                 i.evaluations,
                 i.best,
                 i.direction,

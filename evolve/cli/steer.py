@@ -82,8 +82,8 @@ def _ask(archive: Archive, run: str | None, kind: CommandKind, as_json: bool) ->
         emit_json(asdict(command))
     elif command.taken_at is None:
         click.echo(
-            f"run {name}: asked to {kind}; its driver has not answered yet. If its process was killed, nothing will: "
-            f"`evolve resume {name}` goes on with it"
+            f"run {name}: asked to {kind}; its driver has not answered yet, as while it waits for a judge; "
+            "`evolve runs` shows the run's state"
         )
     else:
         click.echo(f"run {name}: {command.outcome}")

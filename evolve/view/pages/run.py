@@ -32,11 +32,9 @@ def run(visit: Visit) -> Shown:
     moments = archive.progress(info.name)
     achieved, arms = archive.achieved(info.name)
     ended, spend = archive.ended(info.name), archive.spend(info.name)
-    state = archive.state(info)
     values = {
         "run": info,
-        "state": state,
-        "live": info.state == "running",
+        "live": info.state in ("running", "paused"),
         "best": next(iter(archive.best(1, info.name)), None),
         "champion": archive.champion(info.name),
         "budget": _budget(info, spend),
@@ -56,7 +54,7 @@ def run(visit: Visit) -> Shown:
         "slots": info.config.get("slots"),
     }
     data = {
-        **asdict(info), "state": state, "progress": [asdict(point) for point in moments], "arms": [asdict(arm) for arm in arms],
+        **asdict(info), "progress": [asdict(point) for point in moments], "arms": [asdict(arm) for arm in arms],
         "ended": [asdict(one) for one in ended], "spend": [asdict(one) for one in spend],
     }  # fmt: skip
     return Shown("run.html.j2", values, data)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evolve.archive.rows import RunState
 from evolve.phrases import several, span
 from evolve.records import Program
 from evolve.view.report.doubts import figure
 from evolve.view.report.facts import Best, Facts, Interval
+
+GOES: Mapping[RunState, str] = {
+    "running": "is still running",
+    "paused": "is paused",
+    "cut off": "was cut off: no process runs it any more",
+    "done": "is done",
+    "stopped": "was stopped",
+}
+"""What to say of a run's state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +146,5 @@ def spent(facts: Facts) -> str:
         span(info.seconds),
         *([paid, f"{tokens:,} tokens"] if tokens or None in dollars else ["no model was asked"]),
     ]
-    ended = {"running": "it is still running", "done": "it is done", "stopped": "it was stopped"}[info.state]
     reason = f" ({info.reason})" if info.reason else ""
-    return f"{', '.join(parts)}; {ended}{reason}."
+    return f"{', '.join(parts)}; it {GOES[info.state]}{reason}."
