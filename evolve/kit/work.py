@@ -51,6 +51,8 @@ POWERS = frozenset(
 """Operations that multiply a tensor's elements with each other or themselves: from squares a product can be had as well."""
 POOLS = frozenset({"avg_pool2d", "avg_pool3d", "max_pool2d_with_indices", "max_pool3d_with_indices"})
 """Operations that read so many numbers for each result as their first setting says."""
+SPLITS = frozenset({"unbind", "split", "unsafe_split"})
+"""Operations that may give as many tensors as there are places in one."""
 RESULTS = 10_000
 """Tensors that one operation may give."""
 OPERATIONS = 50_000
@@ -107,14 +109,14 @@ class Meter(TorchDispatchMode):
         self._left -= 1
         if self._left < 0:
             raise Invalid(f"the code comes down to more than {OPERATIONS} operations, with {name}")
+        if name in SPLITS and _parts(func, args, kwargs) > RESULTS:  # before they are made: each takes half a kilobyte
+            raise Invalid(f"{name} gives more than {RESULTS} tensors")
         given = _sizes((args, kwargs))
         selects = name in ("nonzero", "masked_select") or (name == "index" and any(_masks(args[1])))
         shapes = _selected(func, args) if selects else _shapes(func, args, kwargs)
         macs = self._macs(func, name, args, kwargs, shapes, given)
         self.varies |= selects
         made = _sizes(shapes)
-        if len(made) > RESULTS:
-            raise Invalid(f"{name} gives more than {RESULTS} tensors")
         _sound(name, args, kwargs)
         elements = 0 if func.is_view else max([*given, *made], default=0)
         if name in POOLS:
@@ -138,6 +140,14 @@ class Meter(TorchDispatchMode):
         for what, of in (("largest", "numbers in one tensor"), ("elements", "numbers in all"), ("macs", "products")):
             if getattr(self.work, what) > getattr(self._limit, what):
                 raise Invalid(f"the code needs more than {getattr(self._limit, what):,} {of} in a run, with {name}")
+
+
+def _parts(func: Any, args: Any, kwargs: Any) -> int:
+    """Return how many tensors one of `SPLITS` would give."""
+    named = {one.name: value for one, value in zip(func._schema.arguments, args, strict=False)} | kwargs
+    size: int = named["self"].shape[named.get("dim", 0)]
+    each: int = max(1, named.get("split_size", 1))
+    return -(-size // each)
 
 
 def _masks(indices: Any) -> list[bool]:

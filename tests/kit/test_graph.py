@@ -329,7 +329,12 @@ GOOD: dict[str, Any] = {"constants": [], "steps": [["aten.relu.default", [{"inpu
         (GOOD | {"constants": [torch.tensor([1 << 40])]}, "beyond"),
         (called("pixel_shuffle.default", MADE, 0, made=[1, 1, 1]), "does not run"),
         (called("avg_pool1d.default", MADE, [1_000_000], [1], made=[1, 1, 2_000_000]), "numbers in all"),
-        (called("unbind.int", MADE, made=[20_000]), "tensors"),
+        (called("unbind.int", MADE, made=[20_000]), "unbind gives more than 10000 tensors"),
+        (called("unbind.int", MADE, -1, made=[1, 20_000]), "unbind gives more than 10000 tensors"),
+        (called("unbind.int", MADE, 5, made=[3]), "does not run"),
+        (called("split.Tensor", MADE, 1, made=[20_000]), "split gives more than 10000 tensors"),
+        (called("split.Tensor", MADE, 2, dim=1, made=[1, 30_000]), "split gives more than 10000 tensors"),
+        (called("unsafe_split.Tensor", MADE, 1, made=[20_000]), "unsafe_split gives more than 10000 tensors"),
         (called("div.Scalar_mode", MADE, -1, rounding_mode="trunc", made=[64]), "floor"),
     ],
 )  # fmt: skip
