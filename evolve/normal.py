@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 
+from evolve import languages
 from evolve.records import Sources
 
 _PARSING = threading.Lock()
@@ -33,9 +34,7 @@ _BINDERS = (
 )
 _DOCUMENTED = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _TOKEN = re.compile(r"[^\W\d]\w*|(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\w*|[^\s\w]")
-_HASH_COMMENT = re.compile(r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|#[^\n]*""")
-_SLASH_COMMENT = re.compile(r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|//[^\n]*|/\*.*?\*/""", re.DOTALL)
-_HASH_LANGUAGES = frozenset({"python", "r", "julia", "ruby", "shell", "bash", "perl"})
+_QUOTED = r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
 
 
 def parse(text: str) -> ast.Module | None:
@@ -96,15 +95,15 @@ def normal_form(text: str, language: str) -> str:
     return "\n".join(stripped for line in text.splitlines() if (stripped := line.rstrip()))
 
 
-def tokens(text: str, language: str = "python") -> list[str]:
+def tokens(text: str, language: str) -> list[str]:
     """Return the words, numbers and signs of ``text`` without its comments."""
-    comment = _HASH_COMMENT if language in _HASH_LANGUAGES else _SLASH_COMMENT
+    comment = re.compile(f"{_QUOTED}|{languages.comments(language)}", re.DOTALL)
     return _TOKEN.findall(comment.sub(lambda match: match.group(1) or " ", text))
 
 
-def shingles(sources: Sources, language: str = "python", k: int = 5) -> frozenset[str]:
+def shingles(sources: Sources, k: int = 5) -> frozenset[str]:
     """Return the runs of ``k`` neighbouring tokens of all files, numbers kept. A file shorter than ``k`` is one run."""
-    return frozenset[str]().union(*(_runs(text, language, k) for text in sources.values()))
+    return frozenset[str]().union(*(_runs(text, languages.language(path), k) for path, text in sources.items()))
 
 
 @lru_cache(maxsize=256)

@@ -15,7 +15,7 @@ from typing import Any
 from evolve import blocks, foreign, sharing
 from evolve.config import merge
 from evolve.errors import TaskError
-from evolve.languages import LANGUAGES
+from evolve.languages import language
 from evolve.records import Baseline, Resources, Sources, Stages, Task, TaskCost
 from evolve.resources import folder
 from evolve.tables import TaskTable
@@ -76,13 +76,12 @@ def _table(path: Path, data: dict[str, Any], text: str, variant: str) -> TaskTab
 
 
 def _task(root: Path, table: TaskTable, entry: str, initial: Sources, evaluator: Path, digest: str) -> Task:
-    suffix = Path(entry).suffix
     return Task(
         name=table.name or root.name,
         brief=table.brief.strip(),
         root=root,
         entry=entry,
-        language=LANGUAGES.get(suffix.lower(), suffix.lstrip(".") or "text"),
+        language=language(entry),
         initial=initial,
         evaluator=evaluator,
         harness=None,

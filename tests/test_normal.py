@@ -159,7 +159,34 @@ def test_shingles_keep_numbers_and_drop_comments() -> None:
     assert 0 < similarity(shingles(a), shingles({"p.py": "x = f(1.5, y) + z"})) < 1
     assert similarity(shingles(a), shingles({"p.py": "nothing alike"})) == 0.0
     assert similarity(frozenset(), frozenset()) == 1.0
-    assert shingles({"p.c": "x = 1; // no\n/* no */ y = 2;"}, "c", 3) == shingles({"p.c": "x = 1; y = 2;"}, "c", 3)
+    assert shingles({"p.c": "x = 1; // no\n/* no */ y = 2;"}, 3) == shingles({"p.c": "x = 1; y = 2;"}, 3)
+
+
+@pytest.mark.parametrize(
+    ("path", "commented", "bare"),
+    [
+        ("p.py", "x = a // b  # no", "x = a // b"),
+        ("p.cpp", "#define N 5 // no\n/* no\nno */int x = N;", "#define N 5\nint x = N;"),
+        ("p.rs", "#[inline] // no\nfn f() {}", "#[inline]\nfn f() {}"),
+        ("p.hs", "f x = x {- no -} -- no", "f x = x"),
+        ("p.sql", "SELECT 1 -- no\n/* no */", "SELECT 1"),
+        ("p.f90", "x = a / b ! no", "x = a / b"),
+        ("p.ml", "let x = 1 (* no *)", "let x = 1"),
+        ("p.rb", "x = 1 # no", "x = 1"),
+        ("p.unknown", "x = 1 // no", "x = 1"),
+    ],
+)
+def test_shingles_know_the_comments_of_languages(path: str, commented: str, bare: str) -> None:
+    assert shingles({path: commented}) == shingles({path: bare}) != shingles({path: ""})
+
+
+def test_what_only_looks_like_a_comment_counts() -> None:
+    for path, one, other in [
+        ("p.cpp", "#define N 5", "#define N 6"), ("p.py", "x = a // 5", "x = a // 6"), ("p.sh", "cd /* 1", "cd /* 2"),
+        ("p.md", "see http://a.b", "see http://a.c"), ("p.py", "x = '# 1'", "x = '# 2'"),
+    ]:  # fmt: skip
+        assert shingles({path: one}) != shingles({path: other}), path
+
 
 
 def test_why_python_does_not_compile() -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from evolve import blocks, normal
+from evolve import blocks, languages, normal
 from evolve.operators.syntax import LARGEST_NUMBER, Edit, Number, checked, modules, numbers
 from evolve.records import Draft, Evaluation, Proposal, Sources, Task
 from evolve.seams import Points, Stop
@@ -28,14 +28,8 @@ STEP = 0.2
 """The first step size, relative to a constant's own scale."""
 SMALLEST, LARGEST = 0.002, 0.6
 _RETRIES = 30
-_FAILURES = 2
 
-_COMMENTS = (
-    ({"haskell", "sql", "lua", "lean", "elm", "ada", "vhdl"}, r"--[^\n]*"),
-    ({"ruby", "perl", "r", "julia", "bash", "sh", "shell", "elixir", "nim", "yaml", "toml", "make"}, r"\#[^\n]*"),
-    ({""}, r"//[^\n]*|/\*.*?\*/|\#[^\n]*"),
-)
-"""Comments by language; the last are those of all others, and a preprocessor's lines."""
+_PREPROCESSED = r"(?m:^[ \t]*\#[^\n]*)"
 _WORDS = r"""|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[A-Za-z_][\w.]*|0[xXbBoO]\w+"""
 _BEFORE = r"(?:(?<![\w.)\]])|(?<=\.\.))"
 """Before a number: in ``pair().0`` there is a field, in ``1..10`` the end of a range."""
@@ -96,15 +90,15 @@ def constants(sources: Sources, language: str) -> Constants:
         if path in parsed:
             found += numbers(parsed[path])
         elif not path.endswith(".py"):
-            found += _literals(path, segments, language)
+            found += _literals(path, segments)
     return Constants(sources, tuple(found))
 
 
-def _literals(path: str, segments: Iterable[blocks.Segment], language: str) -> list[Number]:
-    comments = next((pattern for names, pattern in _COMMENTS if language.lower() in names), _COMMENTS[-1][1])
+def _literals(path: str, segments: Iterable[blocks.Segment]) -> list[Number]:
+    skipped = f"{_PREPROCESSED}|{languages.comments(languages.language(path))}"
     data = path.endswith(_DATA)
     sign = "-?" if data else ""  # in code it stands before a number, or before one in parentheses
-    literal = re.compile(f"(?:{comments}{_WORDS})|{_BEFORE}(?P<number>{sign}(?:{_NUMBER})){_AFTER}", re.DOTALL)
+    literal = re.compile(f"(?:{skipped}{_WORDS})|{_BEFORE}(?P<number>{sign}(?:{_NUMBER})){_AFTER}", re.DOTALL)
     found: list[Number] = []
     at = 0
     for segment in segments:
