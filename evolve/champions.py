@@ -41,6 +41,8 @@ SPREAD = 3
 """The fewest fresh seeds on which a lead that is the same on all of them, and so leaves no spread to measure, is believed: scores
 as coarse as solved or not are apart by one amount on two seeds by chance in one of 16 races (see `evolve.racing`).
 """
+FRESH = range(1 << 20, 1 << 31)
+"""Fresh seeds: far from common ones, and within what libraries take that hold a seed in 32 bits, NumPy's `RandomState` or 31."""
 WAITING = 3
 """How many contenders wait at most, the best of them; each further one would be judged again for little."""
 SAME = 1e-9
@@ -140,8 +142,13 @@ class Champions:
         return tuple(one.score for one in judged) if tuple(one.seed for one in judged) == self._seeds else ()
 
     def score(self) -> float | None:
-        """Return the champion's score; None before there is one."""
-        return None if self.reigning is None else self.reigning.program.score
+        """Return the champion's score, the worse one where a cold process gave another; None before there is one."""
+        if self.reigning is None or self.title is None:
+            return None
+        scores = [_score(self.reigning.program)]
+        if self.title.cold_score is not None:
+            scores.append(self.title.cold_score)
+        return min(scores, key=lambda score: self._sign * score)
 
     @property
     def idle(self) -> bool:
@@ -260,11 +267,12 @@ class Champions:
     # ------------------------------------------------------------------ its parts
 
     def _first_fresh(self, place: int, look: int) -> int:
-        """Return the first seed of a batch: neither a common one nor one of another review, and none that a program could have
-        been prepared for, since a run's own seed is drawn where nobody gives one.
+        """Return the first seed of a batch: not a common one, hardly ever one of another review, and none that a program could
+        have been prepared for, since a run's own seed is drawn where nobody gives one.
         """
         name = f"{self._archive.run(self._run).seed}/{place}/{look}"
-        return (1 << 32) + int.from_bytes(sha256(name.encode()).digest()[:5], "big")
+        drawn = int.from_bytes(sha256(name.encode()).digest()[:8], "big")
+        return FRESH.start + drawn % (len(FRESH) - self._repeats)
 
     def _job(
         self, place: int, program: Program, purpose: Literal["cold", "fresh", "validate"], on: tuple[int, ...]
