@@ -16,6 +16,7 @@ from evolve import blocks, foreign, sharing
 from evolve.config import merge
 from evolve.errors import TaskError
 from evolve.languages import language
+from evolve.leftovers import left_by_a_run
 from evolve.records import Baseline, Resources, Sources, Stages, Task, TaskCost
 from evolve.resources import folder
 from evolve.tables import TaskTable
@@ -243,7 +244,8 @@ def _digest(root: Path, table: TaskTable) -> str:
     scripts: list[tuple[str, str]] = []
     for path in _walk(root):
         relative = path.relative_to(root)
-        if relative.parts[0] in _UNJUDGED or (len(relative.parts) == 1 and relative.stem == "initial"):
+        top = len(relative.parts) == 1
+        if relative.parts[0] in _UNJUDGED or (top and (relative.stem == "initial" or left_by_a_run(path))):
             continue
         with path.open("rb") as file:
             total.update(f"\0{relative.as_posix()}\0{hashlib.file_digest(file, 'sha256').hexdigest()}".encode())

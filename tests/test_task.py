@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from evolve import blocks
+from evolve import api, blocks
+from evolve.archive import Archive
 from evolve.errors import TaskError
 from evolve.task import library, load, read_program, reference
 
@@ -118,6 +121,28 @@ def test_sizes_and_digest(tmp_path: Path) -> None:
     assert load(tmp_path).digest == task.digest, "words do not decide a score"
     (tmp_path / "helper.py").write_text("K = 1\n")
     assert load(tmp_path).digest != task.digest, "what evaluate.py may import does"
+
+
+def test_what_a_run_leaves_in_the_folder_is_no_part_of_the_task(tmp_path: Path) -> None:
+    digest = load(folder(tmp_path)).digest
+    (tmp_path / "evolve.toml").write_text("slots = 1\n")
+    (tmp_path / "evolve.db").write_bytes(b"")
+    (tmp_path / "r-report.html").write_text("<p>")
+    with Archive(tmp_path / "night.db") as archive, archive.lock("r"):
+        assert {path.name for path in tmp_path.iterdir()} >= {"night.db-wal", "night.db-shm", "night.db.r.lock"}
+        assert load(tmp_path).digest == digest
+    (tmp_path / "night.db.r.lock").touch()
+    assert load(tmp_path).digest == digest
+    with closing(sqlite3.connect(tmp_path / "data.db")) as data:
+        data.execute("CREATE TABLE t (x)")
+    assert load(tmp_path).digest != digest, "data decides scores"
+
+
+def test_a_run_of_the_folder_one_stands_in_can_be_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder(tmp_path))
+    done = api.run(".", evaluations=3, executor="inline", settings={"arms": {"builtin/mutate": 1.0}})
+    assert done.db.parent == tmp_path or not done.db.is_absolute()
+    assert api.resume(done.name, evaluations=4).info.evaluations == 4
 
 
 def test_a_task_that_uses_nothing_new_keeps_its_digest(tmp_path: Path) -> None:

@@ -165,6 +165,7 @@ class Database:
                     if self._missing(files):
                         migrate(self._connection, files)
                     self._replace_views(views)
+            self._all("PRAGMA wal_checkpoint(PASSIVE)")  # so that the file itself tells what it is, not its log alone
 
     def _log_ahead(self) -> None:
         """Turn write-ahead logging on. SQLite does not wait where another process is just making the same new file: we do."""

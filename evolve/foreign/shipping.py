@@ -12,6 +12,7 @@ from typing import Any
 
 from evolve.errors import TaskError
 from evolve.judge.candidate import HARNESS
+from evolve.leftovers import left_by_a_run
 
 SCRIPT = Path(__file__).parent / "judge_script.py"
 """What a foreign task has in place of an evaluate.py of its own."""
@@ -20,7 +21,7 @@ MOST = 16 << 20
 """Bytes of an evaluator's folder: every candidate gets its own copy."""
 _OUTPUT = re.compile(r"(?:results|openevolve_output|shinka_output|checkpoints|logs)(?:[_-].*)?|node_modules|venv|env")
 """The names of folders that runs and tools leave behind; one that can be imported is the evaluator's all the same."""
-_FILES = ("README", "LICENSE", "requirements.txt", "task.toml", "evolve.toml", "evolve.db")
+_FILES = ("README", "LICENSE", "requirements.txt", "task.toml")
 
 
 def shipped(root: Path, settings: Mapping[str, Any]) -> dict[str, str | bytes]:
@@ -51,7 +52,10 @@ def evaluator_files(root: Path) -> Iterator[Path]:
         hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
         output = any(_left_behind(folder) for folder in path.parents[: len(parts) - 1])
         aside = len(parts) == 1 and (
-            path.name.startswith(_FILES) or path.match("config*.y*ml") or path.match("shinka*.y*ml")
+            path.name.startswith(_FILES)
+            or left_by_a_run(path)
+            or path.match("config*.y*ml")
+            or path.match("shinka*.y*ml")
         )
         if path.is_file() and not (hidden or output or aside):
             yield path
