@@ -69,6 +69,8 @@ def build(config: Config, task: Task, *, asking: bool = True) -> dict[str, Arm]:
     arms |= {name: _model(name, model, config, task, asking) for name, model in models.items()}
     if asking and config.budget.usd is not None:
         _refuse_endless(config.budget, [arms[name].price for name in models])
+    if asking and config.budget.tokens is not None:
+        _refuse_uncounted(config.budget, models)
     if not arms:
         raise ConfigError("arms: none is left; give one a weight above 0, or a --model")
     return arms
@@ -80,6 +82,18 @@ def _refuse_endless(budget: BudgetConfig, prices: Iterable[Price | None]) -> Non
     if all(end is None for end in ends) and all(price is not None and price.free for price in prices):
         raise ConfigError(
             f"budget.usd: no model of this run costs anything, so {budget.usd:g} dollars would never end it; "
+            "give --evaluations or --hours"
+        )
+
+
+def _refuse_uncounted(budget: BudgetConfig, models: Mapping[str, ModelConfig]) -> None:
+    """Refuse a cap in tokens as the only end of a run in which nobody counts any."""
+    ends = (budget.evaluations, budget.usd, budget.hours, budget.target, budget.patience)
+    if all(end is None for end in ends) and all(
+        (model.model or name).startswith("cmd:") for name, model in models.items()
+    ):
+        raise ConfigError(
+            f"budget.tokens: no tokens of commands are counted, so {budget.tokens} would never end the run; "
             "give --evaluations or --hours"
         )
 

@@ -16,6 +16,8 @@ from evolve.records import Cost, Metric
 DEFAULT_EVALUATIONS = 500
 EXHAUSTED = 2000
 """Attempts in a row that reached no judge after which a run gives up: the arms find nothing new."""
+EXHAUSTED_ASKED = 500
+"""Likewise attempts of models, which are paid for, and of which the next is always awaited."""
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class Budget:
     best: float | None = None
     best_at: int = 0
     barren: int = 0
+    barren_asked: int = 0
     broke: str = ""
     shown: Callable[[], float | None] | None = None
     awaited: Callable[[], bool] = bool
@@ -97,12 +100,12 @@ class Budget:
         """Turn one reserved evaluation into a spent one."""
         self.reserved -= 1
         self.evaluations += 1
-        self.barren = 0
+        self.fruitful()
 
     def found(self) -> None:
         """Give back one evaluation that need not be made: the archive knew it."""
         self.reserved -= 1
-        self.barren = 0
+        self.fruitful()
 
     def hold(self, dollars: float | None, tokens: int) -> bool:
         """Reserve the most that a call may cost; False if the caps, less what is held for others, leave too little."""
@@ -136,9 +139,14 @@ class Budget:
         self.dollars += cost[0]
         self.tokens += cost[1]
 
-    def idle(self) -> None:
-        """Take note of an attempt that ended before the judge saw it."""
+    def idle(self, asked: bool = False) -> None:
+        """Take note of an attempt that ended before the judge saw it; ``asked`` if a model or command made it."""
         self.barren += 1
+        self.barren_asked += asked
+
+    def fruitful(self) -> None:
+        """Count anew from here how many attempts in a row reach no judge."""
+        self.barren = self.barren_asked = 0
 
     def scored(self, value: float | None) -> bool:
         """Take note of a score; True if it is the best so far."""
@@ -160,7 +168,7 @@ class Budget:
         limits = self.limits
         if self.broke:
             return self.broke
-        if limits.hours is not None and self.seconds >= limits.hours * 3600:
+        if self.late:
             return f"{limits.hours:g} hours"
         reached = self.best if self.shown is None else self.shown()
         if (
@@ -171,14 +179,19 @@ class Budget:
             return f"target {self.target:g} reached"
         if limits.patience is not None and self.evaluations - self.best_at >= limits.patience:
             return f"no better program in {limits.patience} evaluations"
-        if self.exhausted:
-            return f"no new program in {EXHAUSTED} attempts"
-        return ""
+        return self.exhausted
 
     @property
-    def exhausted(self) -> bool:
-        """Whether nothing new has come for so long that nothing will."""
-        return self.barren >= EXHAUSTED and not self.awaited()
+    def exhausted(self) -> str:
+        """Why nothing new will come, after so many attempts that brought nothing; empty while it may."""
+        if self.barren_asked >= EXHAUSTED_ASKED:
+            return f"no new program in {EXHAUSTED_ASKED} attempts of models"
+        return f"no new program in {EXHAUSTED} attempts" if self.barren >= EXHAUSTED and not self.awaited() else ""
+
+    @property
+    def late(self) -> bool:
+        """Whether its hours are over."""
+        return self.limits.hours is not None and self.seconds >= self.limits.hours * 3600
 
     @property
     def used(self) -> Cost:

@@ -81,7 +81,7 @@ def recount(loop: Loop, asks: Iterable[Asked], tells: Iterable[Attempt]) -> int 
             best = loop.budget.best
             loop.state.count_tell(event)
             leader = event.proposal.number if loop.budget.best != best else leader
-    loop.budget.barren = 0
+    loop.budget.fruitful()
     return leader
 
 

@@ -13,6 +13,7 @@ from evolve.errors import ConfigError
 from evolve.islands import Island, Islands
 from evolve.parents import inspirations, sampler
 from evolve.records import Asked, Attempt, Given, Metric, Program, Proposal
+from evolve.seams import Writer
 from evolve.standings import Priors
 
 BROKEN = 4
@@ -143,7 +144,7 @@ class State:
                 island = self.islands.turn(proposal.island).number
                 self.broken[island] = [*self.broken.get(island, [])[1 - BROKEN :], program]
         if not attempt.points:
-            self.budget.idle()
+            self.budget.idle(asked=isinstance(self._ways(proposal.arm).get(proposal.operator), Writer))
 
     def _ways(self, arm: str) -> Mapping[str, object]:
         """Return the operators of an arm; none of one that is no longer configured."""
