@@ -161,7 +161,9 @@ class Calls:
 
     def _open(self, waiting: Waiting, now: float) -> Stop | None:
         """Open one call, or put it back; a Stop if it can never be sent."""
-        call = waiting.call = self._bounded(waiting.call)  # another's reply may have shown that the bound was too low
+        # Another's reply may have shown that the bound was too low, or that the service takes no beginning of a reply.
+        parameters = self._clients[waiting.call.arm].parameters(waiting.call.prompt)
+        call = waiting.call = self._bounded(replace(waiting.call, parameters=parameters))
         pace = self.paces[call.arm]
         if pace.ended:
             return Stop("draft", f"{call.arm} has ended: {pace.ended}")

@@ -82,6 +82,13 @@ class Flight:
             raise RuntimeError(f"attempt {self.attempt.proposal.number} has nothing at the judge")
         return self.future.result()
 
+    def withdraw(self) -> bool:
+        """Take the draft back from the judge; False if that has begun with it."""
+        if self.future is not None and not self.future.cancel():
+            return False
+        self.future, self.job = None, None
+        return True
+
     def aim(self) -> str:
         """Return the digest of what is judged next."""
         attempt = self.attempt

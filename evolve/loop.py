@@ -156,8 +156,7 @@ class Loop:
             if self._broken is None and not self._halted:
                 self.judging.take_review()
             over = self.budget.over()
-            if self.draining or self._broken or (over and not self._may_go_on()):
-                self._drop()
+            self._let_go(bool(over))
             began = time.monotonic()
             for _ in range(1 if self._fruitless else ASKS):
                 if not self.wants_more() or time.monotonic() - began > LONG:
@@ -184,7 +183,8 @@ class Loop:
         """
         odd = [flight for flight in landed if not _told_next(flight) and flight not in self._odd]
         self._odd += odd
-        self._strikes = len(odd) + (0 if any(map(_told_next, landed)) else self._strikes)
+        judged = any(_told_next(flight) and not flight.seen.cached for flight in landed)
+        self._strikes = len(odd) + (0 if judged else self._strikes)
         review = self.judging.reviewed
         failed = review if review is not None and review.status == "judge_error" else None
         if self._strikes >= STRIKES:
@@ -289,12 +289,27 @@ class Loop:
         for attempt, reply in replies:
             self._draft(waiting[attempt.proposal.number], reply)
 
+    def _let_go(self, over: bool) -> None:
+        """Begin nothing more where the run ends: no call, and where a person or the clock ends it, no evaluation either."""
+        if self.draining or self._broken or (over and not self._may_go_on()):
+            self._drop()
+        if self.budget.late or (self.draining and self._failed is None):
+            self._withdraw()
+
     def _drop(self) -> None:
         """Let go of the attempts whose next call was not sent: they stay asked for, and a resume goes on with them."""
         dropped = [attempt.proposal.number for attempt in self.calls.drop()]
         for flight in [flight for flight in self.flights if flight.attempt.proposal.number in dropped]:
             self.flights.remove(flight)
             self.budget.release()
+
+    def _withdraw(self) -> None:
+        """Take back from the judge what no slot has begun: it stays drafted, and a resume has it judged; inner searches end."""
+        for flight in [flight for flight in self.flights if flight.draft is not None and flight.withdraw()]:
+            self.flights.remove(flight)
+            self.budget.release()
+            if flight.attempt.points:
+                self._tell(flight.attempt)
 
     def _land(self, flight: Flight) -> None:
         """Take what the judge saw of a flight; tell the attempt when nothing is left to judge."""

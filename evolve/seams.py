@@ -187,8 +187,8 @@ class Executor(Protocol):
         """How many candidates can be judged at the same time."""
 
     def submit(self, job: Job) -> Future[Evaluation]:
-        """Judge ``job`` as soon as a slot is free. The future never holds an exception of the candidate's: those are
-        statuses.
+        """Judge ``job`` as soon as a slot is free; until then the future can be cancelled. It never holds an exception of the
+        candidate's: those are statuses.
         """
 
     def pump(self, timeout: float | None) -> None:

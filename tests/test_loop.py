@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 from threading import Timer
+from typing import Any
 
 import pytest
 
@@ -152,7 +153,12 @@ def test_replay_of_jailed_slots_in_parallel(folder: Path, tmp_path: Path) -> Non
 
 def test_a_resumed_run_ends_as_one_that_was_never_stopped(folder: Path, tmp_path: Path) -> None:
     # Drafts only: where a budget ends an inner search, the rest of it is not made up for.
-    same: Any = {"seed": 4, "executor": "inline", "name": "r", "settings": {"arms": {"evolve.operators.mutate:Mutate": 1.0}}}
+    same: Any = {
+        "seed": 4,
+        "executor": "inline",
+        "name": "r",
+        "settings": {"arms": {"evolve.operators.mutate:Mutate": 1.0}},
+    }
     whole = run(folder, evaluations=80, db=tmp_path / "a.db", **same)
     run(folder, evaluations=30, db=tmp_path / "b.db", **same)
     again = resume("r", evaluations=80, db=tmp_path / "b.db")
@@ -386,6 +392,20 @@ def test_programs_on_which_evaluate_fails_now_and_then_are_set_aside(
     assert reasons == {"evaluate.py failed on it: Traceback: evaluate.py, line 3"}
 
 
+def test_what_the_archive_knew_does_not_show_that_the_judge_works(
+    stack: ExitStack, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = tmp_path / "a.db"
+    loop = looped(stack, task, db, Broken(inline(stack, task), good=1), evaluations=40)
+    loop.arms = only("count", Slow(db))
+    known = iter(range(300))  # a run that goes on for ever ends here
+    seen = Evaluation("ok", 1.0, cached=True)
+    monkeypatch.setattr(loop.jobs, "known", lambda digest: seen if next(known) % 2 else None)
+    with pytest.raises(JudgeError, match=r"evaluate.py, line 3"):
+        loop.evolve()
+    assert loop.budget.evaluations == 0
+
+
 def test_an_inner_search_on_which_evaluate_fails_keeps_what_it_found(
     stack: ExitStack, task: Task, tmp_path: Path
 ) -> None:
@@ -532,7 +552,7 @@ def test_optimize_minimises_and_takes_what_a_run_takes(tmp_path: Path) -> None:
     again = optimize({"guess.py": "def guess():\n    return 0.5\n"}, error, direction="minimize", evaluations=2,
                      start_from="down", **given)  # fmt: skip
     assert again.best.score == done.best.score, "the earlier run's best is where it starts"
-    with pytest.raises(ConfigError, match='direction .up.: give "maximize" or "minimize"'):
+    with pytest.raises(ConfigError, match=r"direction .up.: give"):
         optimize("x = 1\n", error, direction="up", db=tmp_path / "a.db")
     with pytest.raises(ConfigError):
         optimize("x = 1\n", error, models="no-such-model-anywhere", evaluations=1, db=tmp_path / "b.db")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
 
 from evolve.executor.waker import Waker
@@ -18,7 +18,7 @@ def answer(future: Future[Evaluation], seen: Evaluation) -> bool:
     Keys are taken out of its texts: the judge may be the caller's own function, in a process that has them, or read ``.env``
     itself, and a service that it asks repeats them.
     """
-    if future.cancelled():
+    if future.done():  # cancelled, or given up when its executor was closed
         return False
     future.set_result(
         replace(
@@ -81,8 +81,10 @@ class Line:
         return next((ticket for ticket in self._waiting if ticket.after <= now), None)
 
     def leave(self, ticket: Ticket) -> None:
-        """Take a job out of the line: its turn has come."""
+        """Take a job out of the line: its turn has come, and from now on it cannot be cancelled."""
         self._waiting.remove(ticket)
+        if not ticket.future.running():  # as one that is tried again is
+            ticket.future.set_running_or_notify_cancel()
 
     def due(self) -> float:
         """Return the monotonic time when a job may be tried again that may not be tried now."""
@@ -96,10 +98,10 @@ class Line:
         return any(told)
 
     def close(self, judged: Iterable[Ticket | None]) -> None:
-        """Cancel the jobs that wait and those that are being judged."""
+        """Cancel the jobs that wait, and let those that are being judged fail with `CancelledError`."""
         self.closed = True
         for ticket in (*self._waiting, *judged):
-            if ticket is not None:
-                ticket.future.cancel()
+            if ticket is not None and not ticket.future.cancel() and not ticket.future.done():
+                ticket.future.set_exception(CancelledError())
         self._waiting.clear()
         self.waker.close()

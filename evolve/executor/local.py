@@ -227,7 +227,7 @@ class LocalExecutor:
             slot.stop()
         self._held(slot)
         self._forget(slot)
-        if ticket is None or ticket.future.cancelled():
+        if ticket is None or ticket.future.done():
             return False
         if seen.status == "judge_error" and ticket.tries < TRIES and not last:
             self._line.again(ticket, DELAYS[ticket.tries - 1])

@@ -75,11 +75,11 @@ def test_the_first_interrupt_lets_calls_under_way_end_and_a_resume_asks_nothing_
         assert (done.reason, done.info.state) == ("interrupted", "stopped")
         assert rows(db, "SELECT attempt, state FROM replies") == [(1, "done"), (2, "done")]
         assert rows(db, "SELECT number, state, program IS NULL FROM attempts ORDER BY number") == [
-            (1, "told", 0),
-            (2, "told", 0),
+            (1, "drafted", 1),
+            (2, "drafted", 1),
             (3, "asked", 1),
         ]
-        assert rows(db, "SELECT count(*) FROM evaluations WHERE attempt > 0") == [(2,)]
+        assert rows(db, "SELECT count(*) FROM evaluations WHERE attempt > 0") == [(0,)], "nothing is begun after it"
         again = api.resume("r", db=db)
         assert (again.reason, again.info.evaluations) == ("6 evaluations", 6)
         assert rows(db, "SELECT state, count(*) FROM replies GROUP BY state") == [("done", len(server.requests))]

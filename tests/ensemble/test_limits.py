@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from evolve import pace
+from evolve import api, pace
 from evolve.archive import Archive
+from evolve.errors import ConfigError
 from evolve.records import Attempt, Draft, Proposal, Task
 from evolve.replay import replay
 from evolve.seams import Stop
@@ -111,8 +112,69 @@ def test_hours_end_a_run_while_calls_are_under_way(launch: Launch, tmp_path: Pat
         done = launch({"m": model(server.url)}, hours=1.0 / 3600, evaluations=None, workers=2)
         assert done.reason == f"{1 / 3600:g} hours"
         assert len(server.requests) == 2
-    assert done.info.evaluations == 2
-    assert rows(tmp_path / "a.db", "SELECT DISTINCT state FROM replies") == [("done",)]
+        assert done.info.evaluations == 0, "nothing is begun any more"
+        assert rows(tmp_path / "a.db", "SELECT DISTINCT state FROM replies") == [("done",)]
+        assert rows(tmp_path / "a.db", "SELECT count(*) FROM attempts WHERE state = 'drafted'") == [(2,)]
+        again = api.resume(done.name, db=tmp_path / "a.db", hours=1.0, evaluations=3)
+        assert (again.info.evaluations, len(server.requests)) == (3, 3), "what was paid for is judged then"
+
+
+def test_a_run_that_is_stopped_waits_for_no_candidate_in_line(launch: Launch, tmp_path: Path, stairs: Path) -> None:
+    """Of long evaluations only those that have begun are waited for; hours end a run by the same way."""
+    script, db, flag = stairs / "evaluate.py", tmp_path / "a.db", tmp_path / "slow"
+    waits = f"import os, time\nSLOW = {str(flag)!r}\n{script.read_text()}"
+    script.write_text(waits.replace("):\n", "):\n    time.sleep(0.4 * os.path.exists(SLOW))\n", 1))
+    flag.touch()
+
+    def stop(attempt: Attempt) -> None:
+        flag.unlink(missing_ok=True)
+        with Archive(db, create=False) as archive:
+            if archive.run().state == "running":
+                archive.command("r", "stop")
+
+    with ScriptedServer(Staircase.model(1.0)) as server:
+        given: dict[str, Any] = {"evaluations": 30, "workers": 8, "slots": 1, "executor": "local", "name": "r"}
+        done = launch({"m": model(server.url)}, **given, observers=[stop])
+        assert done.reason == "stopped from the python"
+        made = done.info.evaluations
+        assert 1 <= made <= 3
+        [(left,)] = rows(db, "SELECT count(*) FROM attempts WHERE state = 'drafted'")
+        assert left >= 4
+        asked = len(server.requests)
+        assert api.resume("r", db=db, evaluations=made + left).info.evaluations == made + left
+        assert len(server.requests) == asked, "what was paid for is judged first"
+        with Archive(db) as archive:
+            assert replay(archive, "r", load(stairs)).differences == ()
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_models_that_give_nothing_usable_end_a_run(
+    launch: Launch, tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evolve.budget.EXHAUSTED_ASKED", 12)
+    with ScriptedServer("I would rather not.", price=(0.0, 0.0)) as server:
+        done = launch({"m": model(server.url)}, evaluations=5, workers=workers)
+    assert done.reason == "no new program in 12 attempts of models"
+    assert 12 <= len(rows(tmp_path / "a.db", "SELECT 1 FROM attempts WHERE state = 'told'")) <= 12 + workers
+
+
+def test_calls_that_waited_are_stored_as_they_were_sent(
+    launch: Launch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that refuses the beginning of a reply gets none with the calls that were in line by then."""
+    monkeypatch.setattr("evolve.client.compatible._NO_BEGINNING", ("400",))
+    with ScriptedServer(Staircase.model(1.0), faults=["400"]) as server:
+        launch({"m": model(server.url, concurrency=1)}, evaluations=4, workers=4)
+        given = [any(role == "assistant" for role, _ in request.messages) for request in server.requests]
+    stored = rows(tmp_path / "a.db", "SELECT json_extract(parameters, '$.begin') IS NOT NULL FROM replies ORDER BY id")
+    assert given == [bool(begun) for (begun,) in stored]
+    assert given == [True, *[False] * (len(given) - 1)]
+
+
+def test_tokens_of_commands_end_no_run(launch: Launch) -> None:
+    agent = {"model": f"cmd:{shlex.quote(sys.executable)} -V"}
+    with pytest.raises(ConfigError, match=r"no tokens of commands are counted, so 1000 would never end the run"):
+        launch({"m": agent}, evaluations=None, tokens=1000)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1,5 +1,6 @@
 import threading
 import time
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -59,7 +60,9 @@ def test_close_cancels_and_wake_returns(tmp_path: Path) -> None:
     executor.close()
     executor.pump(None)
     executor.wake()
-    assert all(future.cancelled() for future in futures)
+    for future in futures:
+        with pytest.raises(CancelledError):
+            future.result(0)
     with pytest.raises(RuntimeError, match="closed"):
         executor.submit(Job("", {}, 0))
 
