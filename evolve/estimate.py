@@ -86,8 +86,7 @@ def estimated(task: Task, sources: Sources, seen: Evaluation, name: str) -> Esti
 
 
 def _estimated(task: Task, sources: Sources, seen: Evaluation, name: str) -> Estimate:
-    root = None if task.root.name == "" else task.root
-    config = resolve(root, {"search": dict(task.search), "models": dict(task.models)}, models=(name,))
+    config = resolve(task.folder, {"search": dict(task.search), "models": dict(task.models)}, models=(name,))
     arm = build(config, task, asking=False).get(name)
     if arm is None:
         raise ConfigError("its weight is 0, so a run would not ask it")

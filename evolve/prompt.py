@@ -73,7 +73,8 @@ class Prompts:
         self.task = task
         self.tokens = tokens
         settings = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-        self._loader = FileSystemLoader([task.root / "prompts", settings / "evolve" / "prompts", folder("prompts")])
+        own = [task.folder / "prompts"] if task.folder else []
+        self._loader = FileSystemLoader([*own, settings / "evolve" / "prompts", folder("prompts")])
         self._environment = Environment(
             loader=self._loader,
             undefined=StrictUndefined,
@@ -89,7 +90,7 @@ class Prompts:
         self._frozen = tuple(sorted(set(cut) - set(editable), key=lambda path: (-len(task.initial[path]), path)))
         self._fixed: Mapping[str, Any] = {
             "task": task,
-            "knowledge": _knowledge(task.root, int(tokens * KNOWLEDGE_SHARE)) if knowledge else (),
+            "knowledge": _knowledge(task.folder, int(tokens * KNOWLEDGE_SHARE)) if knowledge and task.folder else (),
             "editable": editable,
             "files": sorted(task.initial),
             "marked": any(blocks.START in text for text in task.initial.values()),

@@ -238,9 +238,8 @@ def created(
     models, start_from = _several(models), _several(start_from)
     loaded = task if isinstance(task, Task) else tasks.load(task)
     require(loaded)
-    root = None if loaded.root == Path() else loaded.root
     defaults = {"search": dict(loaded.search), "models": dict(loaded.models)}
-    resolved = resolve(root, defaults, file=Path(config) if config else None, flags=flags, models=models)
+    resolved = resolve(loaded.folder, defaults, file=Path(config) if config else None, flags=flags, models=models)
     load_environment()
     require_trackers(resolved.track)
     arms = build(resolved, loaded)

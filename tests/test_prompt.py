@@ -330,3 +330,16 @@ def test_the_system_message_cannot_vary_with_the_parent(one: Task) -> None:
     put(one.root / "prompts", "system.j2", "The best is {{ best }}.")
     with pytest.raises(TaskError, match="'best' is undefined"):
         Prompts(one, 12000)
+
+
+def test_a_task_without_a_folder_shows_nothing_of_the_one_it_is_run_in(
+    one: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    put(here / "knowledge", "private.md", "Nobody's business.")
+    put(here / "prompts", "diff.j2", "Not ours.")
+    monkeypatch.chdir(here)
+    prompt = rendered(replace(one, root=Path()), "diff")
+    said = "".join(message.text for message in prompt.messages)
+    assert "Nobody" not in said
+    assert "Not ours" not in said

@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 from evolve import __version__
@@ -87,7 +86,9 @@ class Archive(Display, Browsing, Achievements, Evidence, Backgrounds, Replies, C
                 "runs",
                 name=name,
                 task=task.name,
-                task_path="" if task.root == Path() else str(task.root) + (f"@{task.variant}" if task.variant else ""),
+                task_path=""
+                if task.folder is None
+                else str(task.folder) + (f"@{task.variant}" if task.variant else ""),
                 task_digest=task.digest,
                 direction=direction,
                 unit=task.score.unit,

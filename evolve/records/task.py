@@ -133,3 +133,8 @@ class Task:
     cost: TaskCost = TaskCost()
     variant: str = ""
     variants: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path | None:
+        """Its folder; None of a task that was made from functions."""
+        return None if self.root == Path() else self.root
