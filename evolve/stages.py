@@ -147,12 +147,11 @@ class Jobs:
         self._repeats = tuple(more)
         self._levels = () if level is None or task.resources.exclusive else _as_strong(level)
         self._environment = archive.environment(run)
-        if self._environment == MIXED:
-            self._levels = ()
         self.screen = Screen(task.score.sign, task.stages.screen_keep)
 
     def recall(self) -> None:
-        """Take note of the seeds that earlier sessions of the run judged on, and of what its screen gave."""
+        """Take note of the versions that the run is judged with, of the seeds it was judged on, and of what its screen gave."""
+        self._environment = self._archive.environment(self._run)
         self._seed, *more = seeds(self._task, self._archive.first_seed(self._run))
         self._repeats = tuple(more)
         stages = self._task.stages
@@ -182,7 +181,7 @@ class Jobs:
 
     def known(self, digest: str) -> Evaluation | None:
         """Return what the judge saw of the same program in this run or another one of the archive; it costs nothing."""
-        if not self._levels:
+        if not self._levels or self._environment == MIXED:
             return None
         repeats = 1 + len(self._repeats)
         task, levels, environment = self._task.digest, self._levels, self._environment

@@ -202,6 +202,11 @@ def test_other_versions_are_another_matter(archive: Archive) -> None:
     assert archive.environment(run) == MIXED
     assert known(archive, digest) is None
     assert environment(archives.task()).startswith("python 3.")
+    jobs = Jobs(archive, archive.create_run("third", archives.task(), 5, {}).name, archives.task(), "none")
+    assert jobs.known(digest) is not None
+    archive.resume_run("third", {}, environment="python 3.100")
+    jobs.recall()
+    assert jobs.known(digest) is None, "versions are taken note of when a sitting begins"
 
 
 def test_the_lookup_uses_its_index(archive: Archive) -> None:
