@@ -32,5 +32,5 @@ def language(path: str) -> str:
 
 
 def comments(language: str) -> str:
-    """Return a regular expression for the comments of a language, to be used with ``re.DOTALL``: those of C where we know none."""
+    """Return a regular expression for the comments of a language, to be used with ``re.DOTALL``: C's where we know none."""
     return next((pattern for pattern, names in _COMMENTS.items() if language in names), _SLASHES)

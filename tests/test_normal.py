@@ -188,7 +188,6 @@ def test_what_only_looks_like_a_comment_counts() -> None:
         assert shingles({path: one}) != shingles({path: other}), path
 
 
-
 def test_why_python_does_not_compile() -> None:
     assert normal.fault("x = 1\n") == ""
     assert normal.fault("x = 1\ny = (\n").startswith("line 2: ")

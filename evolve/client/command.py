@@ -217,7 +217,10 @@ def _available(descriptor: int) -> bytes | None:
 
 def _from_here(word: str) -> str:
     """Return the whole path of a file that ``word`` names from the working folder of the run; any other word as it is."""
-    return str(Path(word).absolute()) if Path(word).is_file() else word
+    try:
+        return str(Path(word).absolute()) if Path(word).is_file() else word
+    except OSError:  # as of an instruction that is longer than any file's name
+        return word
 
 
 def _furnish(folder: Path, prompt: Prompt) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from inspect import signature
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -141,10 +142,12 @@ def _service(url: str, key: str, timeout: float, official: bool) -> openai.OpenA
     private = (
         {} if official else dict.fromkeys(["OpenAI-Organization", "OpenAI-Project", *filter(None, own)], openai.Omit())
     )
+    # The library's older versions know no key for administration, which newer ones look for in the environment.
+    admin: dict[str, Any] = {"admin_api_key": ""} if "admin_api_key" in signature(openai.OpenAI).parameters else {}
     return openai.OpenAI(
         base_url=url,
         api_key=key,
-        admin_api_key="",
+        **admin,
         max_retries=0,
         timeout=times,
         default_headers={"Accept-Encoding": "identity", **private},  # type: ignore[dict-item]

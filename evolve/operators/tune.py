@@ -30,6 +30,8 @@ SMALLEST, LARGEST = 0.002, 0.6
 _RETRIES = 30
 
 _PREPROCESSED = r"(?m:^[ \t]*\#[^\n]*)"
+LONGEST_NUMBER = 300
+"""Digits of a number that is one: a longer one is data, and no float."""
 _WORDS = r"""|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[A-Za-z_][\w.]*|0[xXbBoO]\w+"""
 _BEFORE = r"(?:(?<![\w.)\]])|(?<=\.\.))"
 """Before a number: in ``pair().0`` there is a field, in ``1..10`` the end of a range."""
@@ -104,7 +106,7 @@ def _literals(path: str, segments: Iterable[blocks.Segment]) -> list[Number]:
     for segment in segments:
         for match in literal.finditer(segment.text) if segment.evolvable else ():
             word = match["number"]
-            if word is not None:
+            if word is not None and len(word) <= LONGEST_NUMBER:
                 start = at + len(segment.text[: match.start()].encode())
                 value = int(word) if word.removeprefix("-").isdecimal() else float(word)
                 found.append(Number(path, start, start + len(word), value, tight=not data))

@@ -57,6 +57,11 @@ def test_a_script_beside_the_run_is_found_from_the_scratch_folder(
     assert (tmp_path / "main.py").read_text() == "not the program's\n"
 
 
+def test_an_instruction_may_be_longer_than_a_files_name() -> None:
+    reply = ask("import sys; print(len(sys.argv[1]))", arguments=shlex.quote("Make it better. " * 400))
+    assert reply.note == str(16 * 400)
+
+
 def test_the_brief_comes_as_a_file_and_as_input_and_the_folder_goes_away() -> None:
     code = (
         "import json, os, sys; from pathlib import Path\n"

@@ -271,6 +271,8 @@ def test_other_languages_are_tuned_but_not_edited() -> None:
         ("f.lua", "lua", "x = 5 -- 7\ny = 2.5 // 3", [5, 2.5, 3]),
         ("f.rb", "ruby", "x = 5 # 7\ny = (0...12).sum / 2.5", [5, 0, 12, 2.5]),
         ("f.json", "json", '{"a": -1.5, "b": [1, -2], "c 7": 1e3}', [-1.5, 1, -2, 1000.0]),
+        ("f.json", "json", '{"key": ' + "7" * 5000 + ', "b": 1.5}', [1.5]),
+        ("f.txt", "text", "# part 2\nwait 3 times 0.5", [3, 0.5]),
     ],
 )
 def test_numbers_of_other_languages_are_told_from_ranges_fields_and_comments(
