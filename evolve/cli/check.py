@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from evolve.cli import completion
 from evolve.cli.run import LEVELS
@@ -70,13 +71,20 @@ def check(task: str, program: Path | None, seed: int, isolation: str, artifacts:
           evaluations: int, references: bool, lint: bool, seeds: int | None, tune: int | None, random: int | None,
           db: Path | None, as_json: bool) -> None:  # fmt: skip
     """Judge TASK's seed program, or a program of yours, as a run would; exit with 1 unless it has a score, also by `validate`."""
+    from evolve.errors import EvolveError
+
     _refuse(references, lint, seeds, searches=bool(tune or random), db=db)
     if references or lint:
-        sys.exit(_survey(task, program, isolation, seeds, tune, random, db, table=references, as_json=as_json))
+        try:
+            sys.exit(_survey(task, program, isolation, seeds, tune, random, db, table=references, as_json=as_json))
+        except EvolveError as error:
+            if not as_json:
+                raise
+            click.echo(json.dumps({"error": str(error)}))
+            sys.exit(1)
     from evolve import foreign
     from evolve import task as loader
     from evolve.archive.export import write_artifacts
-    from evolve.errors import EvolveError
     from evolve.estimate import Estimate, Refused, estimated
     from evolve.executor import evaluate_once
     from evolve.jail import choose
@@ -127,6 +135,11 @@ def _refuse(references: bool, lint: bool, seeds: int | None, *, searches: bool, 
         raise click.UsageError("--tune and --random go with --references")
     if seeds and not (references or lint):
         raise click.UsageError("--seeds goes with --references and --lint")
+    context = click.get_current_context()
+    for name in ("seed", "artifacts", "models", "evaluations") if references or lint else ():
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = next(one for one in context.command.params if one.name == name)
+            raise click.UsageError(f"{option.opts[0]} does nothing with --references and --lint")
     if db and not searches:
         raise click.UsageError("--db goes with --tune and --random: there is no search to keep")
 

@@ -46,7 +46,7 @@ budget_options = _together(
     click.option(
         "--hours", type=click.FloatRange(min=0, min_open=True), help="Stop after this wall time, summed over sessions."
     ),
-    click.option("--target", type=float, help="Stop when the best score reaches this."),
+    click.option("--target", type=float, help="Stop when the champion's score reaches this."),
     click.option("--patience", type=click.IntRange(min=1), help="Stop after this many evaluations without a new best."),
 )
 place_options = _together(
@@ -58,11 +58,20 @@ place_options = _together(
         show_default=True,
         help="The archive.",
     ),
-    click.option("--json", "as_json", is_flag=True, help="One JSON object per attempt, and one at the end."),
+    click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Print JSON, one object per line.",
+    ),
 )
 how_options = _together(
     click.option("--workers", type=click.IntRange(min=1), help="Calls of models at the same time (4)."),
-    click.option("--slots", type=click.IntRange(min=1), help="Candidates judged at the same time (one per processor)."),
+    click.option(
+        "--slots",
+        type=click.IntRange(min=1),
+        help="Candidates judged at the same time (by the processors).",
+    ),
     click.option(
         "--isolation",
         type=click.Choice(LEVELS),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from evolve.lint import Finding
     from evolve.survey import Difference, Measured, Survey
 
+COLUMNS = ("program", "score", "better than the seed by", "recorded", "agrees", "hidden", "CPU s", "screen")
 EVERY = 10.0
 """Seconds between two lines of progress that do not go to a terminal."""
 
@@ -44,7 +45,7 @@ class Progress:
 def emit(survey: Survey, findings: Sequence[Finding], table: bool) -> None:
     """Print what programs scored, if ``table``, and what was found."""
     if table:
-        emit_table(_columns(survey), [_row(survey, row) for row in survey.rows], "")
+        emit_table(COLUMNS, [_row(survey, row) for row in survey.rows], "")
         click.echo("\n".join(_lines(survey)))
     for finding in findings:
         click.echo(f"{finding.level:8} {finding.what}\n         where: {finding.where}\n         do: {finding.do}")
@@ -99,10 +100,6 @@ def _plain(survey: Survey, row: Measured) -> dict[str, Any]:
         "screen": row.screened,
         "screen_cpu_seconds": row.screen_cpu,
     }
-
-
-def _columns(survey: Survey) -> list[str]:
-    return ["program", "score", "better than the seed by", "recorded", "agrees", "hidden", "CPU s", "screen"]
 
 
 def _row(survey: Survey, row: Measured) -> list[Cell]:
