@@ -264,7 +264,7 @@ def optimize(
         brief: what the program is to do, for prompts.
         direction: ``maximize`` or ``minimize``.
         packages: installed distributions that candidates may import.
-        limits: of one evaluation.
+        limits: of one evaluation on one seed.
         name: of the run in the archive.
         db: the archive's file.
         seed: the source of every random choice.

@@ -106,7 +106,9 @@ class BanditConfig(Table):
     """What an earlier gain still counts after each further evaluation."""
 
     credit: Share = 0.25
-    """The share of a child's gain that goes to the arm that made its parent: a stepping stone earns later."""
+    """The share of a child's gain that goes to the arm that made its parent: a stepping stone earns later. Not from one built-in
+    arm to another.
+    """
     priors: Annotated[float, Field(ge=0)] = 0.0
     """How many evaluations the experience of earlier runs of the task in this archive is worth, per arm."""
 
@@ -207,7 +209,7 @@ class Config(Table):
     (``wandb login``, ``WANDB_PROJECT``, ``WANDB_MODE`` …).
     """
     slots: Lanes | None = None
-    """Candidates judged at the same time; the number of processors where not given."""
+    """Candidates judged at the same time; where not given, as many as the processors and GPUs are enough for."""
     executor: Literal["local", "inline"] = "local"
     """``local`` judges in jailed processes of this machine; ``inline`` in this very process, unprotected: for tests and
     benchmarks.
@@ -216,7 +218,7 @@ class Config(Table):
     """The least isolation that a candidate is judged in; ``auto`` takes the strongest that passes its self-test."""
     fresh: Literal["fork", "process"] = "fork"
     """Where a candidate's process comes from: a ``fork`` of a warm jail, or a cold ``process``, slower by what the task's
-    packages take to import. Champions are judged cold once more in any case.
+    packages take to import. Champions whose score was made in a fork are judged cold once more.
     """
     cache: bool = True
     """Take the evaluation of a program that this archive has seen judged by the same task, on the same seeds."""

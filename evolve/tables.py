@@ -60,7 +60,7 @@ class ScoreTable(MetricTable):
 
 
 class LimitsTable(Table):
-    """``[limits]``: what one evaluation may use."""
+    """``[limits]``: what one evaluation on one seed may use."""
 
     seconds: Positive = Limits().seconds
     call_seconds: Positive | None = None

@@ -31,7 +31,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one evaluation may use. Times in seconds, sizes in bytes.
+    """What one evaluation on one seed may use. Times in seconds, sizes in bytes.
 
     ``seconds`` bounds the whole evaluation and ``call_seconds`` one call of the candidate, both wall time;
     ``cpu_seconds`` the CPU time of the candidate's whole process tree; ``memory`` that tree's memory, its scratch space
