@@ -24,7 +24,7 @@ from evolve.jail import Confinement
 from evolve.normal import digest as digest_of
 from evolve.operators.tune import constants
 from evolve.records import Attempt, Evaluation, Job, Sources, Task
-from evolve.session import Session, created, reopened, slots_of
+from evolve.session import INTERRUPTED, Session, created, reopened, slots_of
 from evolve.stages import has_screen, has_validate, takes_seed
 from evolve.survey import Measured, Survey
 
@@ -251,7 +251,7 @@ def _searched(task: Task, sources: Sources, search: _Search, db: Path | None, te
             with _opened(alone, name, search, db, new=name not in known) as session:
                 session.loop.champions.retire()
                 session.evolve([watch])
-                if session.loop.draining == "interrupted":
+                if session.loop.draining == INTERRUPTED:
                     raise KeyboardInterrupt
         with Archive(db) as archive:
             return _best(archive, name, task, search.evaluations)

@@ -19,6 +19,7 @@ from evolve.arms import Arm, build
 from evolve.config import Config, merge, resolve
 from evolve.errors import ArchiveError, ConfigError, sentence
 from evolve.executor import InlineExecutor, LocalExecutor
+from evolve.executor.inline import HERE
 from evolve.executor.local import complain
 from evolve.jail import Confinement, choose
 from evolve.loop import Loop
@@ -34,8 +35,6 @@ from evolve.track import observed, require_trackers
 
 DEFAULT_DB = "evolve.db"
 Make = Callable[[Task, Config, Confinement], Executor]
-
-INLINE = Confinement("none", "judged in the driver's own process", ())
 
 
 def make_executor(task: Task, config: Config, confinement: Confinement) -> Executor:
@@ -96,7 +95,7 @@ class Session:
             if self._resumed is None:  # one that is resumed stays as it was
                 unopened.push(self._unopened)
             inline = self.config.executor == "inline" and self._make is make_executor
-            self.confinement = INLINE if inline else choose(self.config.isolation)
+            self.confinement = HERE if inline else choose(self.config.isolation)
             executor = self._make(self.task, self.config, self.confinement)
             opening.callback(executor.close)
             if isinstance(executor, LocalExecutor):

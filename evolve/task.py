@@ -225,9 +225,8 @@ def _walk(root: Path) -> Iterator[Path]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(
-            encoding="utf-8-sig"
-        )  # without the mark that some editors put first, which no parser takes
+        # Without the mark that some editors put first, which no parser takes.
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as problem:
         raise TaskError(
             f"{path}: is not UTF-8: {problem.reason} at byte {problem.start}; programs are text, data belongs beside evaluate.py"

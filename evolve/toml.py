@@ -30,9 +30,8 @@ def parse(
         return model.model_validate(dict(data))
     except ValidationError as problem:
         errors = problem.errors(include_url=False)
-        first = next(
-            (error for error in errors if error["type"] == "extra_forbidden"), errors[0]
-        )  # a typo explains the rest
+        # A typo explains the rest.
+        first = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
         path = [str(part) for part in first["loc"]]
         line = _line(text, path)
         place = f"{where}:{line}" if line else where

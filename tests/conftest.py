@@ -13,11 +13,8 @@ from evolve.judge import chance
 from evolve.records import Task
 from evolve.task import load
 
-for library in (
-    "OMP",
-    "MKL",
-    "OPENBLAS",
-):  # before any of them is imported: as in judges and jails, and scores depend on it
+# Before any of them is imported: as in judges and jails, and scores depend on it.
+for library in ("OMP", "MKL", "OPENBLAS"):
     os.environ[f"{library}_NUM_THREADS"] = "1"
 
 # how long one example may take says nothing on a busy machine

@@ -49,6 +49,14 @@ def test_the_map_and_the_disk_agree() -> None:
     assert set(described()) == on_disk()
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "evolve").rglob("__init__.py")), ids=named)
+def test_a_package_that_lists_its_modules_lists_all(path: Path) -> None:
+    words = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    if ".py" in words:
+        modules = {module.stem for module in path.parent.glob("*.py")}
+        assert modules - set(re.findall(r"\w+", words)) <= {"__init__", "__main__"}
+
+
 def test_the_two_commands_are_there() -> None:
     assert "evolve run math/circle_packing" in readme.command("install and run the main job")
     assert "pytest" in readme.command("install and pass the tests")

@@ -55,9 +55,8 @@ def test_each_improves_in_thirty_evaluations(name: str, tmp_path: Path) -> None:
     if name == "cpp" and COMPILER is None:
         pytest.skip("no c++ on this machine")
     task = load(templates()[name])
-    executor = (
-        "local" if name in ("cpp", "timing") else "inline"
-    )  # inline is faster, and what a clock says there is no measure
+    # Inline is faster, and what a clock says there is no measure.
+    executor = "local" if name in ("cpp", "timing") else "inline"
     with evolve.Archive(tmp_path / "a.db") as archive:
         run = evolve.run(task, evaluations=30, seed=1, db=tmp_path / "a.db", executor=executor)
         first = archive.seeds(run.name)[0][0].score

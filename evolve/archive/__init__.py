@@ -4,7 +4,7 @@ archive.py     writes; `Archive` is all of the below
 database.py    opens and migrates the file;  rows.py  turns rows into records and records into rows
 recall.py      reads back what the loop needs;  questions.py  answers people
 replies.py     keeps what models were asked and answered;  background.py  what prompts tell of the past
-browsing.py    answers pages: listings, trees, islands;  progress.py  how a run went
+browsing.py    answers pages: listings, trees, islands;  progress.py  how a run went;  achievements.py  what arms achieved
 frames.py      hands tables to pandas and Polars;  display.py  shows itself in a notebook
 commands.py    carries what people ask to a run's driver
 evidence.py    tells reports what speaks for and against a best program

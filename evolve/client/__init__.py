@@ -4,8 +4,9 @@
                             command.py       cmd:COMMAND                   a coding agent, or any program
                             providers.py     anything else                 litellm
 
-`answers.py` reads what an endpoint says, `transport.py` bounds how long and how much it may say. `make` imports neither
-`openai`, which the first call does, nor `litellm`, which `check` and `evolve.pricing` do for the services that need it.
+`address.py` says where an endpoint is, `answers.py` reads what it says, `transport.py` bounds how long and how much it may say.
+`make` imports neither `openai`, which the first call does, nor `litellm`, which `check` and `evolve.pricing` do for the services
+that need it.
 """
 
 from __future__ import annotations

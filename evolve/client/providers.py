@@ -164,9 +164,8 @@ class ProviderClient:
         if any(isinstance(cause, httpx.ConnectError) for cause in causes):
             return CallFailed(f"{self._spec} cannot be reached: {said}")
         status = getattr(error, "status_code", None)
-        refused = any(
-            isinstance(cause, httpx.HTTPStatusError) for cause in causes
-        )  # litellm says 500 of its own mistakes
+        # litellm says 500 of its own mistakes.
+        refused = any(isinstance(cause, httpx.HTTPStatusError) for cause in causes)
         broke = any(isinstance(cause, httpx.TransportError | ValueError) for cause in causes)
         if not isinstance(status, int) or broke or (status >= 500 and not refused):
             return CallFailed(f"the reply cannot be used: {said}", charged=True)

@@ -105,9 +105,8 @@ class _Clock:
         if self._socket is None:
             return
         try:
-            socket.socket.shutdown(
-                self._socket, socket.SHUT_RDWR
-            )  # TLS's own would take the wrapping off under a reader
+            # TLS's own would take the wrapping off under a reader.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
         except OSError:
             return  # it ended by itself
 

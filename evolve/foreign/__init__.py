@@ -1,7 +1,7 @@
 """Reads folders written for OpenEvolve and ShinkaEvolve as tasks, and runs their evaluators unchanged.
 
     folder.py        what a folder of theirs says, in the words of a task.toml;  openevolve.py  shinka.py  the two formats
-    packages.py      which installed packages its imports need
+    packages.py      which installed packages its imports need;  reading.py  its code as syntax, and its numbers
     about.py         what a user should know of such a task
     shipping.py      the files that every jail gets: the evaluator's folder, the harness, the adapters
     judge_script.py  what the judge runs;  harness.py  what it talks to inside the jail

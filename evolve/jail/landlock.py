@@ -86,9 +86,8 @@ def on_host(
         version: the ABI to write the rules for.
     """
     rules = list(_shown(view))
-    rules.append(
-        (str(view.interpreter.parents[1] / "pyvenv.cfg"), _READ & _FILE)
-    )  # which Python reads where it finds one
+    # Which Python reads where it finds one.
+    rules.append((str(view.interpreter.parents[1] / "pyvenv.cfg"), _READ & _FILE))
     rules += [(str(path), _access(path)) for path in (program, *sites, *packages)]
     rules += [(path, _access(Path(path))) for path in _PROC]
     rules += [(path, _FILE) for path in (*_DEVICES, *devices)]

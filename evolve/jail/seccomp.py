@@ -109,9 +109,8 @@ def rules(level: Level, abi: int, own_user: bool) -> tuple[Rule, ...]:
         Rule("clone3", ENOSYS),  # its flags are behind a pointer; the C library then uses clone
         Rule("clone", EPERM, 0, 0, _NAMESPACES, equal=False),
         Rule("socketpair", EAFNOSUPPORT, 0, _AF_UNIX, equal=False),
-        *(
-            Rule("ioctl", EPERM, 1, command) for command in (0x5412, 0x541C)
-        ),  # TIOCSTI, TIOCLINUX: typing into a terminal
+        # TIOCSTI, TIOCLINUX: typing into a terminal.
+        *(Rule("ioctl", EPERM, 1, command) for command in (0x5412, 0x541C)),
         *(Rule("ioctl", EPERM, 1, command) for command in _FLAGS),
         Rule("file_setattr"),
         Rule("sched_setaffinity"),  # a slot's processors are its own
@@ -122,9 +121,8 @@ def rules(level: Level, abi: int, own_user: bool) -> tuple[Rule, ...]:
     found += [Rule("setpriority", EPERM, 0, _PRIO_PROCESS, equal=False)]
     found += [Rule("ioprio_set", EPERM, 0, _IOPRIO_WHO_PROCESS, equal=False)]
     if level == "namespaces":
-        found += [Rule(name, EPERM, 0, 1) for name in _BY_PID] + [
-            Rule(name, EPERM, 1, 1) for name in _BY_WHO
-        ]  # the zygote
+        # Number 1 is the zygote.
+        found += [Rule(name, EPERM, 0, 1) for name in _BY_PID] + [Rule(name, EPERM, 1, 1) for name in _BY_WHO]
         return (*found, Rule("socket", EAFNOSUPPORT, 0, _AF_UNIX, equal=False))
     # On the host's file system a named socket of another program may be in reach, so no family is left.
     # A pair of datagrams could still send to one, and a message carry descriptors away from where files are counted.
@@ -134,9 +132,8 @@ def rules(level: Level, abi: int, own_user: bool) -> tuple[Rule, ...]:
     found += [Rule(name, EPERM, 0, 0, equal=False) for name in _BY_PID] + [
         Rule(name, EPERM, 1, 0, equal=False) for name in _BY_WHO
     ]
-    found += [
-        Rule("fcntl", EPERM, 1, command) for command in (8, 10, 15)
-    ]  # F_SETOWN, F_SETSIG, F_SETOWN_EX: signals by descriptor
+    # F_SETOWN, F_SETSIG, F_SETOWN_EX: signals by descriptor.
+    found += [Rule("fcntl", EPERM, 1, command) for command in (8, 10, 15)]
     found += [Rule("ioctl", EPERM, 1, command) for command in (0x8901, 0x8902)]  # FIOSETOWN, SIOCSPGRP
     if own_user:
         found += map(Rule, _ATTRIBUTES)

@@ -57,9 +57,8 @@ def certify(circles: list[Circle]) -> tuple[list[Circle], float]:
 def valid(circles: list[Circle]) -> bool:
     """Whether the packing is valid, exactly."""
     ratios = [[value.as_integer_ratio() for value in circle] for circle in circles]
-    unit = max(
-        ratio[1] for circle in ratios for ratio in circle
-    )  # denominators are powers of two: the largest is common
+    # Denominators are powers of two: the largest is common.
+    unit = max(ratio[1] for circle in ratios for ratio in circle)
     whole = [tuple(top * (unit // bottom) for top, bottom in circle) for circle in ratios]
     if any(r < 0 or x < r or y < r or x + r > unit or y + r > unit for x, y, r in whole):
         return False

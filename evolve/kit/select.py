@@ -47,9 +47,8 @@ def lowest(scores: Scores, k: int) -> Mask:
         raise ValueError("scores hold NaN")
     if k in (0, n):
         return np.full(scores.shape, k == n)
-    last = np.partition(scores, k - 1, axis=-1)[
-        ..., k - 1 : k
-    ]  # the k-th lowest: all below it go, and some equal to it
+    # The k-th lowest: all below it go, and some equal to it.
+    last = np.partition(scores, k - 1, axis=-1)[..., k - 1 : k]
     below, equal = scores < last, scores == last
     free = k - below.sum(axis=-1, keepdims=True)
     if (equal.sum(axis=-1, keepdims=True) > free).any():

@@ -43,9 +43,8 @@ def function(f: Callable[..., Any], *examples: Any) -> dict[str, Any]:
         TypeError: if ``f`` returns something else, or does what a graph cannot hold.
     """
     tensors = [example.detach() for example in examples if isinstance(example, torch.Tensor)]
-    tensors = [
-        tensor.requires_grad_(tensor.is_floating_point()) for tensor in tensors
-    ]  # it may ask for their gradients
+    # It may ask for their gradients.
+    tensors = [tensor.requires_grad_(tensor.is_floating_point()) for tensor in tensors]
 
     def filled(*inputs: torch.Tensor) -> Any:
         rest = iter(inputs)

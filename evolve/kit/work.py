@@ -88,9 +88,8 @@ class Meter(TorchDispatchMode):
     def __enter__(self) -> Self:
         self._plain.enter_context(sdpa_kernel(SDPBackend.MATH))
         self._plain.callback(torch._C._set_mkldnn_enabled, torch._C._get_mkldnn_enabled())
-        torch._C._set_mkldnn_enabled(
-            False
-        )  # by this name: torch.backends.mkldnn.flags warns of what is for other devices
+        # By this name: torch.backends.mkldnn.flags warns of what is for other devices.
+        torch._C._set_mkldnn_enabled(False)
         super().__enter__()
         return self
 

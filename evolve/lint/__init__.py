@@ -5,8 +5,6 @@ folder.py     what is missing, and limits far from what an evaluation costs
 leaks.py      what prompts and jails see, but must not
 measured.py   noise, chance that no seed fixes, a screen that disagrees with the score
 remember.py   a score that a program reaches by repeating remembered answers
-
-Each finding says what, where, and what to do.
 """
 
 from __future__ import annotations

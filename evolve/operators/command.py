@@ -28,9 +28,8 @@ class Command:
         """
         reply = yield self._prompts.render("command", proposal, background, forms.FOLDER)
         before, after = proposal.parent.sources, _files(reply)
-        if problem := blocks.breach(
-            before, after
-        ):  # asked here too, since it may name many odd files, and is shortened
+        # Asked here too, since it may name many odd files, and is shortened.
+        if problem := blocks.breach(before, after):
             raise Stop("draft", wording.oneline(problem))
         if after == dict(before):
             raise Stop("draft", "the command changed nothing")

@@ -20,8 +20,6 @@ from evolve.operators.learning.constants import rate, structural
 from evolve.records import Sources
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
-_CLOSED_OPENERS = b"([{,"
-_CLOSED_ENDERS = b")]},"
 _ATOMS = (
     ast.Name,
     ast.Call,

@@ -58,9 +58,8 @@ def _of_two(ranks: Ranks) -> Mask:
     """Return which rows of two ranks are on the front: from the best to the worst in the first, those that are better in the
     second than all before.
     """
-    points, place_of = np.unique(ranks[:, 0] * (len(ranks) + 2) + ranks[:, 1], return_index=True, return_inverse=True)[
-        1:
-    ]
+    both = ranks[:, 0] * (len(ranks) + 2) + ranks[:, 1]
+    _, points, place_of = np.unique(both, return_index=True, return_inverse=True)
     second = ranks[points, 1][::-1]  # `unique` sorts: by the first, then by the second
     before = np.maximum.accumulate(np.concatenate(([-2], second[:-1])))
     on: Mask = (second > before)[::-1]

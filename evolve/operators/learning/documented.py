@@ -73,7 +73,7 @@ class Documented:
         for brackets in _DIMENSIONS.finditer(words):
             before = [match for match in found if at <= match.start() and match.end() <= brackets.start()]
             between = words[before[-1].end() : brackets.start()] if before else ""
-            if not before or not _TIGHT.fullmatch(between) or self._called(words, brackets):
+            if not before or not _TIGHT.fullmatch(between) or self._called(brackets):
                 continue
             after = next(
                 (match.start() for match in found if match.start() >= brackets.end()),
@@ -88,7 +88,7 @@ class Documented:
                 self._note(match, tuple(dimensions), sentence)
             at = brackets.end()
 
-    def _called(self, words: str, brackets: re.Match[str]) -> bool:
+    def _called(self, brackets: re.Match[str]) -> bool:
         """Whether brackets hold a function's parameters."""
         inside = set(re.findall(r"\w+", brackets[0]))
         return bool(inside & self._names) and brackets[0][0] == "("

@@ -109,12 +109,6 @@ class Layer:
         return self.text(site, OUTPUT.get(self.name, WIDTH.get(self.name, "")))
 
 
-def prefixes(site: Site) -> list[str]:
-    """Return the names by which the file knows ``torch.nn``."""
-    name = site.arrays.prefix("nn")
-    return [name] if name else []
-
-
 def layer(site: Site, node: ast.AST) -> Layer | None:
     """Return the layer that an expression builds."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):

@@ -31,9 +31,8 @@ class Scale:
     def __call__(self, value: float) -> float:
         """Return where ``value`` lies; outside of the range it is set on the edge."""
         low, high, value = (math.log10(one) if self.log else one for one in (self.low, self.high, value))
-        share = (value / 2 - low / 2) / (
-            high / 2 - low / 2
-        )  # halved: the difference of two huge numbers is still finite
+        # Halved: the difference of two huge numbers is still finite.
+        share = (value / 2 - low / 2) / (high / 2 - low / 2)
         return self.start + min(1.0, max(0.0, share)) * (self.end - self.start)
 
     def ticks(self, about: int) -> list[tuple[float, str]]:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
-from evolve.archive import RunInfo
 from evolve.archive.browsing import Node
 from evolve.errors import ArchiveError
 from evolve.view.drawing.svg import FAINT, colour
@@ -58,7 +57,7 @@ def lineage(visit: Visit) -> Shown:
         "rest": rest,
         "picture": picture if nodes else "",
         "best": best,
-        "line": list(_steps(line_to(best, {node.number: node for node in every}), info)),
+        "line": _steps(line_to(best, {node.number: node for node in every})),
         "total": len(nodes),
         "shown": sum(1 for branch in shown if not branch.counted),
         "most": ALL,
@@ -109,7 +108,7 @@ def _group(node: Node, by: str) -> str:
     return f"island {node.island}" if by == "island" else node.arm
 
 
-def _steps(line: Sequence[Node], info: RunInfo) -> list[tuple[Node, float | None]]:
+def _steps(line: Sequence[Node]) -> list[tuple[Node, float | None]]:
     """Return each program of a line, the oldest first, with what it gained on its parent."""
     found: list[tuple[Node, float | None]] = []
     before: Node | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,7 +23,9 @@ def programs(visit: Visit) -> Shown:
     note = ""
     try:
         rows, total = archive.programs(info.name, wanted)
-    except ArchiveError as error:  # a search without a word
+    except ArchiveError as error:
+        if isinstance(error.__cause__, sqlite3.Error):  # rather than a search without a word
+            raise
         rows, total, note = [], 0, str(error)
     pages = max(1, -(-total // ROWS))
     kept = {name: query[name] for name in ("q", "said", "status", "arm", "island", "sort", "order") if query.get(name)}

@@ -62,9 +62,8 @@ def _optimism(facts: Facts, best: Best) -> str:
 
 def _close(facts: Facts, best: Best) -> str:
     """Others may be as good."""
-    beaten = (
-        None if best.verdict is None else best.verdict.against
-    )  # on fresh seeds, which say more than the common ones
+    # On fresh seeds, which say more than the common ones.
+    beaten = None if best.verdict is None else best.verdict.against
     close = [
         one.program.id
         for one in best.rivals

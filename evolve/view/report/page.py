@@ -168,9 +168,8 @@ def _md(text: str) -> str:
     """Return a text as one line of Markdown in which nothing is markup but code between single backticks."""
     line = " ".join(named(text).split())
     parts = line.split("`")
-    if (
-        len(parts) % 2 == 0 or "``" in line
-    ):  # where several stand together, Markdown pairs them otherwise than this does
+    # Where several stand together, Markdown pairs them otherwise than this does.
+    if len(parts) % 2 == 0 or "``" in line:
         return _escaped(line)
     return "".join(f"`{part}`" if at % 2 else _escaped(part) for at, part in enumerate(parts))
 

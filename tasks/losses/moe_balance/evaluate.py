@@ -129,9 +129,8 @@ class Evolved(Routing):
         other = torch.where(kept, given, given[others])[order]
         moved, _ = outcome(self.routes[1](other, self.states[layer]), given, self.states[layer])
         again = torch.empty_like(moved).index_copy_(0, order, moved)
-        same = (
-            scores.topk(top, 1).indices == again.topk(top, 1).indices
-        )  # of choices: no offset or scale hides a difference
+        # Of choices: no offset or scale hides a difference.
+        same = scores.topk(top, 1).indices == again.topk(top, 1).indices
         if not bool((same | ~kept).all()):
             raise Invalid(
                 "route(..., train=False) lets a token's choice depend on its place or on other tokens, later ones too, which"

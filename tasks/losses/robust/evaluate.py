@@ -151,10 +151,12 @@ def read(candidate: Candidate, settings: Mapping[str, Any]) -> list[Loss]:
     if not isinstance(graphs, list) or len(graphs) != epochs:
         raise Invalid(f"expected the loss of {epochs} epochs")
     known: dict[str, graph.Function] = {}
-    losses = [
-        known.setdefault(repr(one), function(one, batch)) if repr(one) not in known else known[repr(one)]
-        for one in graphs
-    ]
+    losses = []
+    for one in graphs:
+        key = repr(one)
+        if key not in known:
+            known[key] = function(one, batch)
+        losses.append(known[key])
     graph.short(*known.values())
     told, allowed = brought(tuple(known.values())), graph.NUMBERS + EACH * len(known)
     if told > allowed:
@@ -221,9 +223,7 @@ def train(case: Case, losses: Sequence[Loss], seed: int, settings: Mapping[str, 
             optimiser.param_groups[0]["lr"] = RATE * 0.5 * (1 + math.cos(math.pi * part))
             value = loss(network(x[rows]).cpu(), split.given[rows])
             if value.numel() != 1:
-                raise Invalid(
-                    f"the loss became a tensor {shape(value)} in epoch {epoch + 1}: sizes may not depend on values"
-                )
+                raise Invalid(f"the loss became a tensor, {shape(value)}, in epoch {epoch + 1}: sizes may not depend on values")
             if not bool(torch.isfinite(value)):
                 raise Invalid(
                     f"the loss became {value.item()} in epoch {epoch + 1} of {len(losses)} ({case}): keep logs and roots from 0"

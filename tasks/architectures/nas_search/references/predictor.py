@@ -43,9 +43,8 @@ def search(query: Callable[..., float], space: dict[str, Any], budget: int, seed
         if len(history) >= START:
             x = np.array([row for _, _, row in history])
             y = np.array([value for value, _, _ in history])
-            y = (
-                y.argsort().argsort() / len(y) - 0.5
-            )  # ranks: a few architectures that do not train at all count no more than that
+            # Ranks: a few architectures that do not train at all count no more than that.
+            y = y.argsort().argsort() / len(y) - 0.5
             inverse = np.linalg.inv(x.T @ x + RIDGE * np.eye(x.shape[1]))
             mean = inverse @ x.T @ y
             spread = np.std(y - x @ mean) + 1e-3

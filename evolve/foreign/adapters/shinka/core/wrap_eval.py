@@ -133,9 +133,8 @@ def _runs(program_path: str, name: str, arguments: list[dict[str, Any]], workers
             yield _timed(function, given)
         return
     context = multiprocessing.get_context("fork")
-    for first in range(
-        0, len(arguments), workers
-    ):  # no pool, whose locks need more of the machine than every jail shows
+    # No pool, whose locks need more of the machine than every jail shows.
+    for first in range(0, len(arguments), workers):
         started = []
         for given in arguments[first : first + workers]:
             ours, theirs = context.Pipe(duplex=False)
