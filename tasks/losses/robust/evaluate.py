@@ -223,7 +223,9 @@ def train(case: Case, losses: Sequence[Loss], seed: int, settings: Mapping[str, 
             optimiser.param_groups[0]["lr"] = RATE * 0.5 * (1 + math.cos(math.pi * part))
             value = loss(network(x[rows]).cpu(), split.given[rows])
             if value.numel() != 1:
-                raise Invalid(f"the loss became a tensor, {shape(value)}, in epoch {epoch + 1}: sizes may not depend on values")
+                raise Invalid(
+                    f"the loss became a tensor, {shape(value)}, in epoch {epoch + 1}: sizes may not depend on values"
+                )
             if not bool(torch.isfinite(value)):
                 raise Invalid(
                     f"the loss became {value.item()} in epoch {epoch + 1} of {len(losses)} ({case}): keep logs and roots from 0"
