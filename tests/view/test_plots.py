@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from evolve.view.drawing.axes import Scale, round_step, short, spread, thinned
-from evolve.view.drawing.plots import MOST_POINTS, Band, Bar, Mark, Series, bars, chart, on_paper
+from evolve.view.drawing.plots import MOST_POINTS, Bar, Mark, Series, bars, chart, on_paper
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<script>alert(1)</script>\"' onload=x \x00\x1b]]>&"
@@ -86,7 +86,6 @@ def test_no_link_runs_a_script(link: str) -> None:
     svg = simple([Series("a", [(0, 1.0)], "dots", links=(link,))])
     assert not named(svg, "a")
     assert named(svg, "circle")
-    assert not named(bars([Bar("a", (1,), link=link)], title="t", x="x"), "a")
 
 
 @pytest.mark.parametrize("link", ["/programs/1", "?run=a", "#top", "programs/3fa9", "https://example.org/x", "a.html"])
@@ -120,14 +119,13 @@ def test_hostile_text_is_text() -> None:
         title=HOSTILE,
         x=HOSTILE,
         y=HOSTILE,
-        bands=[Band(HOSTILE, [(0, 1.0, 2.0)])],
         marks=[Mark(HOSTILE, 1.5)],
     )
-    rows = bars([Bar(HOSTILE, (1, 2), HOSTILE)], title=HOSTILE, x=HOSTILE, parts=(HOSTILE, HOSTILE))
+    rows = bars([Bar(HOSTILE, 1)], title=HOSTILE, x=HOSTILE)
     for one in (svg, rows, on_paper(svg)):
         assert "<script" not in one
         assert "\x00" not in one
-        known = {"svg", "title", "desc", "text", "line", "path", "circle", "polygon", "a", "rect", "g"}
+        known = {"svg", "title", "desc", "text", "line", "path", "circle", "a", "rect", "g"}
         assert {element.tag.removeprefix(SVG) for element in drawn(one).iter()} <= known
         assert not [name for element in drawn(one).iter() for name in element.attrib if name.startswith("on")]
 
@@ -150,18 +148,10 @@ def test_dots_have_the_colour_of_their_series() -> None:
 def test_what_is_not_finite_is_left_out() -> None:
     nan, inf = float("nan"), float("inf")
     points = [(0, 1.0), (1, nan), (nan, 1.0), (2, inf), (3, -inf), (4, 2.0)]
-    svg = simple([Series("a", points, "dots", labels=[str(place) for place in range(6)])], marks=[Mark("m", nan)],
-                 bands=[Band("b", [(0, nan, 1.0)])])  # fmt: skip
+    svg = simple([Series("a", points, "dots", labels=[str(place) for place in range(6)])], marks=[Mark("m", nan)])
     assert [one.text for one in named(svg, "title")] == ["Score", "0", "5"]
     assert not re.search(r"\b(nan|inf)\b", svg)
-    assert not re.search(r"\b(nan|inf)\b", bars([Bar("a", (nan, 1.0), low=nan, high=inf)], title="t", x="x"))
-
-
-def test_a_logarithm_leaves_out_what_has_none() -> None:
-    svg = simple([Series("a", [(-1, 1.0), (0, 1.0), (1, 1.0), (10, 2.0), (100, 3.0)], "dots")], log_x=True)
-    across = [float(one.get("cx", "")) for one in named(svg, "circle")]
-    assert across[1] - across[0] == pytest.approx(across[2] - across[1], abs=0.2)
-    assert {"1", "10", "100"} <= set(texts(svg))
+    assert not re.search(r"\b(nan|inf)\b", bars([Bar("a", nan), Bar("b", inf)], title="t", x="x"))
 
 
 def test_nothing_to_show_is_said() -> None:
@@ -211,31 +201,13 @@ def test_names_of_close_marks_share_a_line() -> None:
     assert "low 1" in said
 
 
-def test_a_band_is_shaded_in_the_colour_of_its_series() -> None:
-    edges = [(0, 0.0, 1.0), (1, 1.0, 2.0)]
-    svg = simple([Series("a", [(0, 0.5), (1, 1.5)]), Series("b", [(0, 0.5), (1, 1.5)])], bands=[Band("b", edges)])
-    (band,) = named(svg, "polygon")
-    assert band.get("fill") == "var(--series-1, #c4511d)"
-    assert len(band.get("points", "").split()) == 8
-
-
-def test_bars_follow_one_another_and_say_their_numbers() -> None:
-    svg = bars([Bar("tune", (6, 2)), Bar("mutate", (4, 0), label="none", link="/arms")], title="Pulls", x="attempts",
-               parts=("told", "improved"))  # fmt: skip
+def test_bars_say_their_numbers() -> None:
+    svg = bars([Bar("tune", 6), Bar("mutate", 2), Bar("cross", -2)], title="Pulls", x="attempts")
     rects = [(float(one.get("x", "")), float(one.get("width", ""))) for one in named(svg, "rect")]
     assert rects[0][1] == pytest.approx(3 * rects[1][1], abs=0.2)
-    assert rects[1][0] == pytest.approx(rects[0][0] + rects[0][1], abs=0.2)
-    assert {"tune", "mutate", "6 + 2", "none", "told", "improved", "attempts"} <= set(texts(svg))
-    assert named(svg, "desc")[0].text == "attempts: tune: 6 + 2; mutate: none"
-    assert [one.get("href") for one in named(svg, "a")] == ["/arms"]
-
-
-def test_bars_may_be_negative_and_have_intervals() -> None:
-    svg = bars([Bar("a", (0.5,), low=0.2, high=0.8), Bar("b", (-0.5,))], title="Gain", x="gain")
-    (right, left) = ((float(one.get("x", "")), float(one.get("width", ""))) for one in named(svg, "rect"))
-    assert left[0] + left[1] == pytest.approx(right[0], abs=0.2)
-    whiskers = [one for one in named(svg, "line") if one.get("stroke-width") == "1.5"]
-    assert len(whiskers) == 3
+    assert rects[2][0] + rects[2][1] == pytest.approx(rects[0][0], abs=0.2), "what is negative lies on the other side"
+    assert {"tune", "mutate", "6", "2", "-2", "attempts"} <= set(texts(svg))
+    assert named(svg, "desc")[0].text == "attempts: tune: 6; mutate: 2; cross: -2"
 
 
 def test_a_chart_has_a_background_of_its_own_where_it_stands_alone() -> None:
@@ -273,10 +245,10 @@ def test_any_range_has_ticks_within(values: list[float], about: int) -> None:
     assert all(0 <= scale(value) <= 500 for value in values)
 
 
-@given(st.lists(st.tuples(finite, finite), max_size=30), st.booleans())
+@given(st.lists(st.tuples(finite, finite), max_size=30))
 @settings(max_examples=100)
-def test_any_points_make_a_picture(points: list[tuple[float, float]], log_x: bool) -> None:
-    assert drawn(simple([Series("a", points), Series("b", points, "dots"), Series("c", points, "step")], log_x=log_x))
+def test_any_points_make_a_picture(points: list[tuple[float, float]]) -> None:
+    assert drawn(simple([Series("a", points), Series("b", points, "dots"), Series("c", points, "step")]))
 
 
 @given(st.floats(1e-300, 1e300))

@@ -17,28 +17,24 @@ LARGEST, TINIEST = 1e150, 1e-150
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Maps numbers from ``low`` to ``high`` onto pixels from ``start`` to ``end``. ``log`` needs a positive ``low``; ``whole`` is
-    for what is counted: no ticks lie between whole numbers.
+    """Maps numbers from ``low`` to ``high`` onto pixels from ``start`` to ``end``. ``whole`` is for what is counted: no ticks lie
+    between whole numbers.
     """
 
     low: float
     high: float
     start: float
     end: float
-    log: bool = False
     whole: bool = False
 
     def __call__(self, value: float) -> float:
         """Return where ``value`` lies; outside of the range it is set on the edge."""
-        low, high, value = (math.log10(one) if self.log else one for one in (self.low, self.high, value))
         # Halved: the difference of two huge numbers is still finite.
-        share = (value / 2 - low / 2) / (high / 2 - low / 2)
+        share = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
         return self.start + min(1.0, max(0.0, share)) * (self.end - self.start)
 
     def ticks(self, about: int) -> list[tuple[float, str]]:
         """Return ``about`` so many round numbers in the range, each with its text."""
-        if self.log:
-            return [(value, short(value)) for value in _powers(self.low, self.high, about)]
         step = max(round_step((self.high - self.low) / max(about, 1)), 1.0 * self.whole)
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         values = [place * step + 0.0 for place in range(first, min(last, first + 4 * about) + 1)]
@@ -55,11 +51,9 @@ def counted(values: Sequence[float]) -> bool:
     return all(float(value).is_integer() for value in values)
 
 
-def spread(values: Sequence[float], *, margin: float = 0.0, log: bool = False) -> tuple[float, float]:
+def spread(values: Sequence[float], *, margin: float = 0.0) -> tuple[float, float]:
     """Return the range that an axis of ``values`` has, with a ``margin`` (a share of it) on both sides; never empty."""
     low, high = min(values, default=0.0), max(values, default=1.0)
-    if log:
-        return (low, high) if low < high else (low / 2, high * 2)
     if high - low <= max(abs(low), abs(high), TINIEST) * 1e-12:  # closer than floats can tell apart when they are drawn
         around = max(abs(low), abs(high)) * 0.05
         return (low - around, high + around) if around > TINIEST else (-0.5, 0.5)
@@ -94,15 +88,6 @@ def _texts(values: Sequence[float], step: float) -> list[str]:
     if decimals > MOST_DECIMALS or largest >= 1e15:
         return [f"{value:.4g}" for value in values]
     return [f"{value:.{decimals}f}" for value in values]
-
-
-def _powers(low: float, high: float, about: int) -> list[float]:
-    """Return powers of ten from ``low`` to ``high``, with 2 and 5 times them where they are few."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    stride = max(1, math.ceil((last - first) / max(about, 1)))
-    factors = (1.0,) if last - first > about / 2 else (1.0, 2.0, 5.0)
-    values = [factor * 10.0**power for power in range(first, last + 1, stride) for factor in factors if power < 308]
-    return [value for value in values if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)]
 
 
 def thinned(points: Sequence[tuple[float, float]], most: int, *, fill: bool = False) -> list[int]:

@@ -1,7 +1,7 @@
 """Charts as SVG text, drawn on the server without a script.
 
     chart([Series("best", [(0, 0.9), (40, 1.2)], "step")], title="Score", x="evaluations", y="score")
-    bars([Bar("builtin/tune", (12, 3))], title="Attempts", x="attempts", parts=("told", "improved"))
+    bars([Bar("builtin/tune", 12)], title="Attempts", x="attempts")
 
 Colours are CSS custom properties with fallbacks (``--series-0`` to ``--series-7``, ``--ink``, ``--faint``, ``--grid``), set as
 attributes and never as styles: a page may forbid inline styles, and its dark theme holds here too. What is returned is safe
@@ -10,19 +10,17 @@ to put into a page as it stands: every text is escaped, and no link runs a scrip
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from markupsafe import Markup
 
-from evolve.view.drawing.axes import TINIEST, Scale, counted, drawable, short, spread, thinned
+from evolve.view.drawing.axes import Scale, counted, drawable, short, spread, thinned
 from evolve.view.drawing.svg import (
     FAINT,
     GRID,
     HALO,
-    INK,
     SIZE,
     colour,
     cut,
@@ -38,7 +36,7 @@ from evolve.view.drawing.svg import (
     width_of,
 )
 
-__all__ = ["Band", "Bar", "Mark", "Series", "bars", "chart", "on_paper"]
+__all__ = ["Bar", "Mark", "Series", "bars", "chart", "on_paper"]
 
 MOST_POINTS = 2000
 """Points drawn in one chart; of more, those are left out that would not be seen."""
@@ -47,6 +45,8 @@ MOST_DOTS = 100
 """Dots on a curve that are as large as to be seen; more would hide it."""
 
 TOP, BOTTOM, RIGHT, ROW = 14, 44, 18, 20
+WIDTH, BAR = 720, 26
+"""Of a drawing, and the height of one bar with the space around it: pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +65,6 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
-    """A shaded stretch between two curves, (x, low, high), such as a confidence interval, in the colour of the series that has
-    its name.
-    """
-
-    name: str
-    edges: Sequence[tuple[float, float, float]]
-
-
-@dataclass(frozen=True, slots=True)
 class Mark:
     """A dashed line at one height, such as a baseline or a target."""
 
@@ -84,21 +74,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One row of a bar chart: ``values`` are set one after the other; ``low`` and ``high`` are an interval around the
-    end of the last, ``label`` is what is written beside it instead of the numbers.
-    """
+    """One row of a bar chart."""
 
     name: str
-    values: Sequence[float]
-    label: str = ""
-    link: str = ""
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def beside(self) -> str:
-        """What is written at its end."""
-        return self.label or " + ".join(short(value) for value in self.values)
+    value: float
 
 
 def chart(
@@ -107,10 +86,8 @@ def chart(
     title: str,
     x: str,
     y: str,
-    width: int = 720,
+    width: int = WIDTH,
     height: int = 300,
-    log_x: bool = False,
-    bands: Sequence[Band] = (),
     marks: Sequence[Mark] = (),
     within: tuple[float, float] | None = None,
 ) -> Markup:
@@ -123,84 +100,68 @@ def chart(
         y: likewise.
         width: in pixels; narrower places scale it down.
         height: likewise.
-        log_x: draw the horizontal axis logarithmically, leaving out what is not positive.
-        bands: shaded intervals.
         marks: heights to compare with.
         within: the heights to show; points outside are set on the edge, with their true height in the tooltip,
             and marks outside are left out.
     """
-    shown = [_cleaned(one, log_x) for one in series]
-    shaded = [replace(one, edges=[edge for edge in one.edges if _visible(edge, log_x)]) for one in bands]
+    shown = [_cleaned(one) for one in series]
     lines = [mark for mark in marks if drawable(mark.y) and (within is None or within[0] <= mark.y <= within[1])]
-    across = [point[0] for one in shown for point in one.points] + [edge[0] for one in shaded for edge in one.edges]
+    across = [point[0] for one in shown for point in one.points]
     heights = [point[1] for one in shown for point in one.points] + [mark.y for mark in lines]
-    heights += [value for one in shaded for edge in one.edges for value in edge[1:]]
     names = [(place, one.name) for place, one in enumerate(shown) if one.name] if len(shown) > 1 else []
     rows = swatches(names, width - 60 - RIGHT)
     top = TOP + ROW * len(rows)
     down = Scale(*(within or spread(heights, margin=0.06)), height - BOTTOM, top, whole=counted(heights))
     left = 34 + max((width_of(said) for _, said in down.ticks(_about(down.start - top, 44))), default=30)
     dots = any(one.kind == "dots" for one in shown)
-    scale = Scale(*spread(across, margin=0.015 * dots, log=log_x), left, width - RIGHT, log_x, counted(across))
+    scale = Scale(*spread(across, margin=0.015 * dots), left, width - RIGHT, counted(across))
     body = legend(rows, left, TOP, ROW)
     if across:
-        body += [*_frame(scale, down, x, y), *_layers(shown, shaded, lines, scale, down)]
+        body += [*_frame(scale, down, x, y), *_layers(shown, lines, scale, down)]
     else:
         body.append(text(width / 2, height / 2, "nothing to show yet", anchor="middle", fill=FAINT))
     return document(body, title, _described(shown, x, y), width, height)
 
 
-def bars(
-    rows: Sequence[Bar], *, title: str, x: str, parts: Sequence[str] = (), width: int = 720, row: int = 26
-) -> Markup:
+def bars(rows: Sequence[Bar], *, title: str, x: str) -> Markup:
     """Return horizontal bars as one ``<svg>``, as high as its rows need.
 
     Args:
         rows: from top to bottom.
         title: its name, for readers of the screen and as a tooltip.
         x: what the bars count, with its unit.
-        parts: names of the values of each bar, where there are several.
-        width: in pixels.
-        row: the height of one bar with the space around it.
     """
-    rows = [replace(one, values=[value if drawable(value) else 0.0 for value in one.values]) for one in rows]
-    names = swatches(list(enumerate(parts)), width - 40)
-    top = TOP + ROW * len(names) - (0 if names else 6)
-    bottom = top + row * max(1, len(rows))
-    left = min(width * 0.4, 16 + max((width_of(cut(one.name, 40)) for one in rows), default=40))
-    room = min(width * 0.3, 16 + max((width_of(cut(one.beside, 40)) for one in rows), default=0))
-    ends = [0.0, *(sum(one.values[:count]) for one in rows for count in range(1, len(one.values) + 1))]
-    ends += [end for one in rows for end in (one.low, one.high) if end is not None and drawable(end)]
+    rows = [replace(one, value=one.value if drawable(one.value) else 0.0) for one in rows]
+    top = TOP - 6
+    bottom = top + BAR * max(1, len(rows))
+    left = min(WIDTH * 0.4, 16 + max((width_of(cut(one.name, 40)) for one in rows), default=40))
+    room = min(WIDTH * 0.3, 16 + max((width_of(short(one.value)) for one in rows), default=0))
+    ends = [0.0, *(one.value for one in rows)]
     low, high = spread(ends) if any(ends) else (0.0, 1.0)
-    scale = Scale(low + 0.03 * low, high, left, width - room, whole=counted(ends))
-    body = legend(names, 16, TOP, ROW)
-    for value, said in scale.ticks(_about(width - left - room, 80)):
+    scale = Scale(low + 0.03 * low, high, left, WIDTH - room, whole=counted(ends))
+    body: list[str] = []
+    for value, said in scale.ticks(_about(WIDTH - left - room, 80)):
         body.append(line(scale(value), top, scale(value), bottom, GRID))
         body.append(text(scale(value), bottom + 16, said, anchor="middle", fill=FAINT))
-    body.append(text((left + width - room) / 2, bottom + 36, x, anchor="middle", fill=FAINT))
+    body.append(text((left + WIDTH - room) / 2, bottom + 36, x, anchor="middle", fill=FAINT))
     for place, one in enumerate(rows):
-        body += _bar(one, parts, scale, top + row * place, row)
+        body += _bar(one, scale, top + BAR * place)
     body.append(line(scale(0.0), top, scale(0.0), bottom, FAINT))
     if not rows:
-        body.append(text(width / 2, top + row * 0.65, "nothing to show yet", anchor="middle", fill=FAINT))
-    said = "; ".join(f"{cut(one.name, 60)}: {cut(one.beside, 60)}" for one in rows[:40])
-    return document(body, title, f"{x}: {said}" if rows else "nothing to show yet", width, bottom + BOTTOM)
+        body.append(text(WIDTH / 2, top + BAR * 0.65, "nothing to show yet", anchor="middle", fill=FAINT))
+    said = "; ".join(f"{cut(one.name, 60)}: {short(one.value)}" for one in rows[:40])
+    return document(body, title, f"{x}: {said}" if rows else "nothing to show yet", WIDTH, bottom + BOTTOM)
 
 
-def _cleaned(series: Series, log_x: bool) -> Series:
+def _cleaned(series: Series) -> Series:
     """Return a series without what cannot be drawn, its points from left to right."""
-    kept = [place for place, point in enumerate(series.points) if _visible(point, log_x)]
+    kept = [place for place, point in enumerate(series.points) if all(map(drawable, point))]
     kept.sort(key=lambda place: series.points[place][0])
     points = [series.points[place] for place in kept]
     labels, links = (
         [notes[place] if place < len(notes) else "" for place in kept] for notes in (series.labels, series.links)
     )
     return replace(series, points=points, labels=labels, links=links)
-
-
-def _visible(numbers: Sequence[float], log_x: bool) -> bool:
-    """Return whether all numbers of a point can be drawn, and the first positive where its logarithm is taken."""
-    return all(drawable(number) for number in numbers) and (not log_x or numbers[0] > TINIEST)
 
 
 def _about(pixels: float, each: int) -> int:
@@ -223,31 +184,14 @@ def _frame(scale: Scale, down: Scale, x: str, y: str) -> Iterator[str]:
     yield text(14, middle, y, anchor="middle", fill=FAINT, extra=f' transform="rotate(-90 14 {middle:.1f})"')
 
 
-def _layers(
-    series: Sequence[Series], bands: Sequence[Band], marks: Sequence[Mark], scale: Scale, down: Scale
-) -> Iterator[str]:
+def _layers(series: Sequence[Series], marks: Sequence[Mark], scale: Scale, down: Scale) -> Iterator[str]:
     """Yield what is drawn inside the frame, from the back to the front."""
-    places = {one.name: place for place, one in reversed(list(enumerate(series)))}
-    for number, band in enumerate(bands):
-        if band.edges:
-            yield _band(band, scale, down, places.get(band.name, len(series) + number))
     for mark in marks:
         yield line(scale.start, down(mark.y), scale.end, down(mark.y), FAINT, ' stroke-dasharray="4 4"')
     total = max(1, sum(len(one.points) for one in series))
     for place, one in reversed(list(enumerate(series))):
         yield from _drawn(one, place, scale, down, max(20, MOST_POINTS * len(one.points) // total))
     yield from _named(marks, scale, down)
-
-
-def _band(band: Band, scale: Scale, down: Scale, place: int) -> str:
-    """Return a shaded interval."""
-    edges = sorted(band.edges)
-    if len(edges) > MOST_POINTS:
-        edges = edges[:: math.ceil(len(edges) / MOST_POINTS)]
-    there = [f"{scale(across):.1f} {down(high):.1f}" for across, _, high in edges]
-    back = [f"{scale(across):.1f} {down(low):.1f}" for across, low, _ in reversed(edges)]
-    points = " ".join(there + back)
-    return f'<polygon points="{points}" fill="{colour(place)}" fill-opacity="0.18">{tooltip(band.name)}</polygon>'
 
 
 def _named(marks: Sequence[Mark], scale: Scale, down: Scale) -> Iterator[str]:
@@ -296,26 +240,16 @@ def _curve(series: Series, place: int, places: Sequence[tuple[float, float]]) ->
     )
 
 
-def _bar(bar: Bar, parts: Sequence[str], scale: Scale, top: float, row: int) -> Iterator[str]:
-    """Yield one row: its name, its parts one after the other, its interval and what is written beside it."""
-    shapes, middle, sum_ = [], top + row / 2, 0.0
-    for place, value in enumerate(bar.values):
-        start, end = sorted((scale(sum_), scale(sum_ + value)))
-        sum_ += value
-        said = f"{bar.name}, {parts[place]}: {short(value)}" if place < len(parts) else f"{bar.name}: {short(value)}"
-        shapes.append(
-            f'<rect x="{start:.1f}" y="{top + 4:.1f}" width="{end - start:.1f}" height="{row - 8}" fill="{colour(place)}">'
-            f"{tooltip(said)}</rect>"
-        )
-    shapes.append(text(scale.start - 8, middle + 4, cut(bar.name, 40), anchor="end"))
-    yield linked("".join(shapes), bar.link)
-    reach = max(scale(sum_), scale(0.0))
-    if bar.low is not None and bar.high is not None and drawable(bar.low) and drawable(bar.high):
-        yield line(scale(bar.low), middle, scale(bar.high), middle, INK, ' stroke-width="1.5"')
-        for end in (bar.low, bar.high):
-            yield line(scale(end), middle - 4, scale(end), middle + 4, INK, ' stroke-width="1.5"')
-        reach = max(reach, scale(bar.high))
-    yield text(reach + 6, middle + 4, cut(bar.beside, 40), fill=FAINT)
+def _bar(bar: Bar, scale: Scale, top: float) -> Iterator[str]:
+    """Yield one row: its name, its bar, and the number beside it."""
+    middle = top + BAR / 2
+    start, end = sorted((scale(0.0), scale(bar.value)))
+    said = tooltip(f"{bar.name}: {short(bar.value)}")
+    yield (
+        f'<rect x="{start:.1f}" y="{top + 4:.1f}" width="{end - start:.1f}" height="{BAR - 8}" fill="{colour(0)}">{said}</rect>'
+    )
+    yield text(scale.start - 8, middle + 4, cut(bar.name, 40), anchor="end")
+    yield text(end + 6, middle + 4, short(bar.value), fill=FAINT)
 
 
 def _described(series: Sequence[Series], x: str, y: str) -> str:

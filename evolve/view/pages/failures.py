@@ -18,7 +18,7 @@ def failures(visit: Visit) -> Shown:
     counts: dict[str, int] = {}
     for one in ended:
         counts[one.how] = counts.get(one.how, 0) + one.count
-    rows = [Bar(how, (count,)) for how, count in sorted(counts.items(), key=lambda item: -item[1])]
+    rows = [Bar(how, count) for how, count in sorted(counts.items(), key=lambda item: -item[1])]
     picture = (
         bars(rows, title="How attempts ended early, by stage or status", x="attempts and evaluations") if rows else ""
     )
