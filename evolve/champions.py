@@ -28,7 +28,7 @@ from typing import Literal
 
 from evolve.archive import Archive, Champion
 from evolve.racing import lead
-from evolve.records import Attempt, Evaluation, Job, Program, Task
+from evolve.records import Attempt, Evaluation, Job, Program, Task, short_id
 from evolve.stages import has_validate, seeds
 
 LOOKS = 4
@@ -225,7 +225,7 @@ class Champions:
             )
         if abs(cold.score - warm.score) > SAME * max(abs(cold.score), abs(warm.score)):
             self._say(
-                f"{found.digest[:10]} scores {cold.score!r} in a cold process and {warm.score!r} in a fork of a warm one: "
+                f"{short_id(found.digest)} scores {cold.score!r} in a cold process and {warm.score!r} in a fork of a warm one: "
                 "its score depends on chance, and stages.repeats would tell it from merit, or on the state of its process"
             )
         return found
@@ -301,9 +301,9 @@ class Champions:
     def _tell(self, found: Champion) -> None:
         """Say how a review ended, where that is more than a better score."""
         if found.verdict == "refused":
-            self._say(f"{found.digest[:10]} scores {found.score!r} but is not the champion: {found.reason}")
+            self._say(f"{short_id(found.digest)} scores {found.score!r} but is not the champion: {found.reason}")
         elif self._repeats > 1:
-            self._say(f"{found.digest[:10]} is the champion: {found.reason}")
+            self._say(f"{short_id(found.digest)} is the champion: {found.reason}")
 
     def _better(self, program: Program) -> bool:
         if program.score is None:

@@ -31,7 +31,7 @@ from evolve.flight import Flight, best, board
 from evolve.judging import Judging
 from evolve.phrases import difference
 from evolve.prices import prices
-from evolve.records import Attempt, Evaluation, Given, Level, Proposal, Reply, Task
+from evolve.records import Attempt, Evaluation, Given, Level, Proposal, Reply, Task, short_id
 from evolve.seams import Executor, Listener, Observer, Stop
 from evolve.stages import Jobs
 from evolve.standings import Priors
@@ -212,7 +212,7 @@ class Loop:
             else:
                 attempt.stage, attempt.reason = "judge", f"evaluate.py failed on it: {said}\n{error}"
             self.say(
-                f"evaluate.py failed on {flight.digest[:10]}, which is set aside: {said} "
+                f"evaluate.py failed on {short_id(flight.digest)}, which is set aside: {said} "
                 f"(evolve show --attempt {attempt.proposal.number})"
             )
             self.flights.remove(flight)

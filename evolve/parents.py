@@ -99,7 +99,7 @@ def sampler(score: Metric, search: SearchConfig) -> ParentSampler:
 def scored(program: Program) -> float:
     """Return the score of an elite, which has one by definition."""
     if program.score is None:
-        raise ValueError(f"program {program.digest[:10]} has no score, so it cannot be an elite")
+        raise ValueError(f"program {program.id} has no score, so it cannot be an elite")
     return program.score
 
 

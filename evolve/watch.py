@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from evolve.loop import Loop
-from evolve.records import Attempt
+from evolve.records import Attempt, short_id
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -268,7 +268,11 @@ class Live(Watch):
         return Group(
             head,
             best,
-            *([Text(f"champion {title.digest[:10]}  {title.words}")] if title is not None and title.notable else []),
+            *(
+                [Text(f"champion {short_id(title.digest)}  {title.words}")]
+                if title is not None and title.notable
+                else []
+            ),
             line,
             self._arms(),
             Text(f"ended early or failed: {failures}", style="dim"),

@@ -10,9 +10,9 @@ from typing import Any, Literal, NamedTuple
 
 from evolve.archive.database import Database
 from evolve.archive.questions import match_all
-from evolve.archive.rows import ID_LENGTH, PROGRAM, load_metrics, to_program
+from evolve.archive.rows import PROGRAM, load_metrics, to_program
 from evolve.errors import ArchiveError
-from evolve.records import Artifact, Program
+from evolve.records import Artifact, Program, short_id
 
 Sort = Literal["score", "number", "generation", "island", "arm", "status"]
 SORTS: tuple[Sort, ...] = ("score", "number", "generation", "island", "arm", "status")
@@ -161,9 +161,7 @@ class Browsing(Database):
         """
         rows = self._all(sql, (run,))
         number_of = {row[1]: row[0] for row in rows}  # quicker than a join
-        return [
-            Node(number, number_of.get(parent), digest[:ID_LENGTH], *rest) for number, digest, parent, *rest in rows
-        ]
+        return [Node(number, number_of.get(parent), short_id(digest), *rest) for number, digest, parent, *rest in rows]
 
     def reviews(self, run: str, digest: str) -> list[Review]:
         """Return what the judge saw when it judged a program again, the oldest first."""

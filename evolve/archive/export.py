@@ -11,10 +11,9 @@ from typing import Any
 
 from evolve.archive import Archive
 from evolve.archive.database import Database
-from evolve.archive.rows import ID_LENGTH
 from evolve.errors import ArchiveError
 from evolve.phrases import difference
-from evolve.records import Artifact, Program
+from evolve.records import Artifact, Program, short_id
 
 DATABASES = {".db", ".sqlite", ".sqlite3"}
 """A target with one of these endings is a database, any other a folder."""
@@ -68,7 +67,7 @@ def summary(run: str, program: Program) -> dict[str, Any]:
         "status": program.status,
         "arm": program.arm,
         "operator": program.operator,
-        "parent": None if program.parent is None else program.parent[:ID_LENGTH],
+        "parent": None if program.parent is None else short_id(program.parent),
         "number": program.number,
         "island": program.island,
         "generation": program.generation,

@@ -11,7 +11,6 @@ from evolve.archive.recall import Recall
 from evolve.archive.reviews import Reviews
 from evolve.archive.rows import (
     EVALUATION,
-    ID_LENGTH,
     PROGRAM,
     ArmState,
     Failure,
@@ -26,7 +25,7 @@ from evolve.archive.rows import (
     to_program,
 )
 from evolve.errors import ArchiveError
-from evolve.records import Artifact, Program, Sources
+from evolve.records import ID_LENGTH, Artifact, Program, Sources
 
 LONGEST_SEARCH = 1000
 """Characters of a search."""

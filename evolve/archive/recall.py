@@ -11,7 +11,6 @@ from typing import Any
 from evolve.archive.database import Database
 from evolve.archive.rows import (
     EVALUATION,
-    ID_LENGTH,
     PROGRAM,
     Sitting,
     light_evaluation,
@@ -22,7 +21,7 @@ from evolve.archive.rows import (
     to_program,
 )
 from evolve.errors import ArchiveError
-from evolve.records import Artifact, Asked, Attempt, Draft, Evaluation, Point, Program, Proposal, Sources
+from evolve.records import Artifact, Asked, Attempt, Draft, Evaluation, Point, Program, Proposal, Sources, short_id
 
 PROPOSAL = "a.number, a.island, a.arm, a.operator, a.seed, a.told_before, a.tried, a.gained, a.best, a.given"
 WIDTH = PROPOSAL.count(",") + 1
@@ -46,7 +45,7 @@ class Recall(Database):
             (run, digest),
         )
         if row is None:
-            raise ArchiveError(f"run {run!r} in {self.path} has no program {digest[:ID_LENGTH]}")
+            raise ArchiveError(f"run {run!r} in {self.path} has no program {short_id(digest)}")
         return to_program(row[:-1], row[-1])
 
     def known(self, run: str, digest: str) -> int | None:

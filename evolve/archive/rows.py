@@ -36,9 +36,6 @@ ArmState = Literal["ready", "resting", "ended"]
 Purpose = Literal["seed", "child", "tune", "check"]
 ReplyState = Literal["open", "done", "failed", "uncertain"]
 
-ID_LENGTH = 10
-"""How many characters of a program's digest people see and type."""
-
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
@@ -66,6 +63,11 @@ class RunInfo:
     evaluations: int
     best: float | None
     repeats: int = 1
+
+    @property
+    def sign(self) -> float:
+        """+1 where a larger score is better, -1 where a smaller one is."""
+        return -1.0 if self.direction == "minimize" else 1.0
 
     @property
     def asks(self) -> bool:

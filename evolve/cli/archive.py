@@ -336,9 +336,9 @@ def _chosen(archive: Archive, id: str | None, run: str | None) -> tuple[str, Pro
 
 def _parent(program: Program) -> str:
     """Return the id of a program's parent."""
-    from evolve.archive.rows import ID_LENGTH
+    from evolve.records import short_id
 
-    return "" if program.parent is None else program.parent[:ID_LENGTH]
+    return "" if program.parent is None else short_id(program.parent)
 
 
 def _first_path(program: Program) -> str:

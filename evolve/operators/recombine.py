@@ -13,7 +13,7 @@ from evolve.operators.mutate import LONGEST
 from evolve.operators.site import Change, Site
 from evolve.operators.syntax import Edit, Number, checked, modules
 from evolve.operators.tune import STEP
-from evolve.records import Draft, Program, Proposal, Sources, Task
+from evolve.records import Draft, Program, Proposal, Sources, Task, short_id
 from evolve.seams import Stop
 
 _TRIES = 60
@@ -41,7 +41,7 @@ class Recombine:
             donor = rng.choice(others)
             sources, note = _spliced(parent, donor, rng, step)
             if sources is not None and normal.digest(sources, task.language) != before:
-                return Draft(sources, f"{note} of {donor.digest[:10]}", dict(parent.traits))
+                return Draft(sources, f"{note} of {short_id(donor.digest)}", dict(parent.traits))
         raise Stop("draft", "nothing of the inspirations fits and differs")
 
 

@@ -9,6 +9,7 @@ message.py     prompts and replies
 from __future__ import annotations
 
 from evolve.records.attempt import (
+    ID_LENGTH,
     Asked,
     Attempt,
     Background,
@@ -20,12 +21,14 @@ from evolve.records.attempt import (
     Proposal,
     Stage,
     Tried,
+    short_id,
 )
 from evolve.records.evaluation import Artifact, Evaluation, Fresh, Integrity, Job, Level, Repeat, Result, Status
 from evolve.records.message import Call, Finish, Message, Prompt, Purpose, Reply
 from evolve.records.task import Baseline, Direction, Limits, Metric, Resources, Sources, Stages, Task, TaskCost
 
 __all__ = [
+    "ID_LENGTH",
     "Artifact",
     "Asked",
     "Attempt",
@@ -61,4 +64,5 @@ __all__ = [
     "Task",
     "TaskCost",
     "Tried",
+    "short_id",
 ]

@@ -12,6 +12,14 @@ from evolve.records.task import Sources
 Stage = Literal["ask", "draft", "novelty", "judge"]
 """Where an attempt can end early."""
 
+ID_LENGTH = 10
+"""How many characters of a program's digest people see and type."""
+
+
+def short_id(digest: str) -> str:
+    """Return the name by which people call a program: the beginning of its digest."""
+    return digest[:ID_LENGTH]
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -38,7 +46,7 @@ class Program:
     @property
     def id(self) -> str:
         """The name by which people call it: the beginning of its digest."""
-        return self.digest[:10]
+        return short_id(self.digest)
 
     @property
     def code(self) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from evolve.phrases import moment, span
+from evolve.records import short_id
 from evolve.view.text import visible
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def program_html(program: Program) -> str:
     """Return a program: where it came from, its score and metrics, its code."""
     score = program.status if program.score is None else f"{program.score!r}"
     origin = f"attempt {program.number} of {program.arm} ({program.operator})" if program.number > 0 else "seed"
-    parent = f", parent {program.parent[:10]}" if program.parent else ""
+    parent = f", parent {short_id(program.parent)}" if program.parent else ""
     head = Markup("<p><b>{}</b>: {} · {}{}, generation {}, island {}</p>").format(
         program.id, score, origin, parent, program.generation, program.island
     )

@@ -8,7 +8,8 @@ from typing import Literal
 from markupsafe import Markup
 
 from evolve.archive.progress import Moment
-from evolve.archive.rows import ID_LENGTH, RunInfo
+from evolve.archive.rows import RunInfo
+from evolve.records import short_id
 from evolve.view.drawing.plots import Mark, Series, chart
 
 Against = Literal["evaluations", "dollars", "tokens", "hours"]
@@ -50,9 +51,7 @@ def score_chart(
                 "programs",
                 [(at, score) for at, score, _ in tried],
                 "dots",
-                labels=[
-                    f"{(moment.digest or '')[:ID_LENGTH]} by {moment.arm}: {score!r}" for _, score, moment in tried
-                ],
+                labels=[f"{short_id(moment.digest or '')} by {moment.arm}: {score!r}" for _, score, moment in tried],
                 links=[] if link is None else [link(moment.digest or "") for _, _, moment in tried],
             ),
         ],
@@ -99,7 +98,7 @@ def _best(name: str, spent: Sequence[tuple[float, Moment]]) -> Series:
     labels, leader = [], None
     for _, best, moment in points:
         gained = moment.leader != leader
-        labels.append(f"{(moment.leader or '')[:ID_LENGTH]}: {best!r}" if gained else "")
+        labels.append(f"{short_id(moment.leader or '')}: {best!r}" if gained else "")
         leader = moment.leader
     return Series(name, [(at, best) for at, best, _ in points], "step", labels=labels)
 

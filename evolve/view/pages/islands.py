@@ -48,7 +48,7 @@ def islands(visit: Visit) -> Shown:
     archive = visit.archive
     info = archive.run(visit.path["run"])
     nodes = archive.tree(info.name)
-    sign = -1.0 if info.direction == "minimize" else 1.0
+    sign = info.sign
     crossed = _crossed(nodes)
     fared, crossings = _fared(nodes, crossed, sign), _crossings(crossed, sign)
     window = most([node.score for node in nodes if node.score is not None])

@@ -26,7 +26,7 @@ def lineage(visit: Visit) -> Shown:
     info = archive.run(visit.path["run"])
     nodes = every = archive.tree(info.name)
     root = _root(every, query.get("root", ""), info.name)
-    sign = -1.0 if info.direction == "minimize" else 1.0
+    sign = info.sign
     rest = root is not None and query.get("rest") == "1"
     if root is not None:
         nodes = beneath(every, root.number)

@@ -8,7 +8,7 @@ from typing import Any
 
 from evolve.archive import RunInfo
 from evolve.archive.achievements import ArmPoint
-from evolve.archive.rows import ID_LENGTH
+from evolve.records import short_id
 from evolve.view.drawing.plots import Series, chart
 from evolve.view.drawing.scores import SPENT, score_chart
 from evolve.view.shown import Shown, Visit
@@ -42,7 +42,7 @@ def run(visit: Visit) -> Shown:
         "against": against,
         "axes": SPENT,
         "progress": score_chart(
-            info, moments, against, link=lambda digest: f"/runs/{info.name}/programs/{digest[:ID_LENGTH]}"
+            info, moments, against, link=lambda digest: f"/runs/{info.name}/programs/{short_id(digest)}"
         ),
         "plots": [plot for what in MEASURES if (plot := _arms(arms, what)) is not None],
         "arms": achieved,

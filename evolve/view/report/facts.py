@@ -130,7 +130,7 @@ class Facts:
     @property
     def sign(self) -> float:
         """+1 where a larger score is better, -1 where a smaller one is."""
-        return -1.0 if self.run.direction == "minimize" else 1.0
+        return self.run.sign
 
     @property
     def refused(self) -> list[Champion]:
@@ -210,7 +210,7 @@ def _best(archive: Archive, info: RunInfo) -> Best | None:
     if not found:
         return None
     name, program, others = info.name, found[0], found[1:]
-    sign = -1.0 if info.direction == "minimize" else 1.0
+    sign = info.sign
     seen = archive.evaluation(name, program.number, program.digest)
     validations = [one for one in archive.reviews(name, program.digest) if one.purpose == "validate"]
     refused = {one.digest for one in archive.champions(name) if one.verdict == "refused"}
