@@ -89,9 +89,7 @@ def _refuse_endless(budget: BudgetConfig, prices: Iterable[Price | None]) -> Non
 def _refuse_uncounted(budget: BudgetConfig, models: Mapping[str, ModelConfig]) -> None:
     """Refuse a cap in tokens as the only end of a run in which nobody counts any."""
     ends = (budget.evaluations, budget.usd, budget.hours, budget.target, budget.patience)
-    if all(end is None for end in ends) and all(
-        (model.model or name).startswith("cmd:") for name, model in models.items()
-    ):
+    if all(end is None for end in ends) and all(model.kind(name) == "command" for name, model in models.items()):
         raise ConfigError(
             f"budget.tokens: no tokens of commands are counted, so {budget.tokens} would never end the run; "
             "give --evaluations or --hours"
@@ -115,7 +113,7 @@ def _model(name: str, model: ModelConfig, config: Config, task: Task, asking: bo
     from evolve import client, pricing  # what a run without models does without
     from evolve.operators.ask import command_writers, writers
 
-    command = (model.model or name).startswith("cmd:")
+    command = model.kind(name) == "command"
     ways = (command_writers if command else writers)(task, config.llm.prompt_tokens, knowledge=config.llm.knowledge)
     offered = {way: writer for way, writer in ways.items() if model.operators is None or way in model.operators}
     if not set(offered) - {"cross", "fix"}:

@@ -175,6 +175,17 @@ class ModelConfig(Table):
             )
         return key
 
+    def spec(self, name: str) -> str:
+        """Return what the model called ``name`` is asked by."""
+        return self.model or name
+
+    def kind(self, name: str) -> Literal["command", "endpoint", "service"]:
+        """Return what that names: ``cmd:COMMAND``, ``openai/NAME@URL``, or a model of a service, as litellm calls it."""
+        spec = self.spec(name)
+        if spec.startswith("cmd:"):
+            return "command"
+        return "endpoint" if spec.startswith("openai/") and "@" in spec else "service"
+
 
 class NoveltyConfig(Table):
     """What is refused as not new before it is judged."""

@@ -93,7 +93,7 @@ def _estimated(task: Task, sources: Sources, seen: Evaluation, name: str) -> Est
     parent = Program(digest(sources, task.language), sources, seen.status, seen.score, seen.metrics)
     operator, writer = next((way, writer) for way, writer in arm.operators.items() if isinstance(writer, Writer))
     prompt = next(writer.write(Proposal(1, parent, (), 0, name, operator, 0, 0), task, Background(seen)))
-    command = (arm.model.model or name).startswith("cmd:")
+    command = arm.model.kind(name) == "command"
     longest = 0 if command else arm.model.max_tokens
     size = about(prompt)
     reply = min(about(Prompt((Message("assistant", parent.code),))) + PROSE, longest)

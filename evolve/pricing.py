@@ -74,8 +74,8 @@ def known(name: str, config: ModelConfig, longest: float = math.inf) -> Price | 
     Raises:
         ConfigError: for a price of which a part is missing.
     """
-    spec = config.model or name
-    if spec.startswith("cmd:"):
+    spec, kind = config.spec(name), config.kind(name)
+    if kind == "command":
         if config.price_input is not None or config.price_output is not None:
             raise ConfigError(f"{name}: nobody counts a command's tokens; give its price as price_request alone")
         return None if config.price_request is None else Price(0.0, 0.0, request=config.price_request)
@@ -86,7 +86,7 @@ def known(name: str, config: ModelConfig, longest: float = math.inf) -> Price | 
         raise ConfigError(
             f"{name}: a price has two parts, price_input and price_output (0 where it is free); give both"
         )
-    if spec.startswith("openai/") and "@" in spec:
+    if kind == "endpoint":
         return None  # a server on this machine, too, may pass requests on to a service that is paid
     return Price(0.0, 0.0) if _local(spec) else _listed(spec, longest)
 

@@ -27,14 +27,14 @@ def make(name: str, config: ModelConfig) -> Client:
     Raises:
         ConfigError: if its address cannot be one, or the environment variable of its key is not set.
     """
-    spec = config.model or name
+    spec, kind = config.spec(name), config.kind(name)
     if not spec.strip():
         raise ConfigError("a model needs a name, such as gpt-5-mini or openai/NAME@http://HOST/v1")
-    if spec.startswith("cmd:"):
+    if kind == "command":
         from evolve.client.command import CommandClient
 
         return CommandClient(spec.removeprefix("cmd:"), config)
-    if spec.startswith("openai/") and "@" in spec:
+    if kind == "endpoint":
         from evolve.client.compatible import CompatibleClient
 
         return CompatibleClient(Address.parse(spec), config)

@@ -334,7 +334,7 @@ class TestStates:
             "    archive.replied(run, archives.call(6, 0, 2 * n), Reply(f'{n}', dollars=0.25), 10)\n"
             "    print(n, flush=True)\n"
         )
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
         command = [sys.executable, "-c", code, str(path)]
         writer = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         assert writer.stdout is not None

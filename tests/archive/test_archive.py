@@ -696,7 +696,7 @@ def _rows(archive: Archive) -> dict[str, list[tuple[object, ...]]]:
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def _copied_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
