@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from random import Random
 from statistics import NormalDist, mean
 
+from evolve.champions import LEVEL, LOOKS
 from evolve.racing import FEWEST, hopeless, lead
 
 CANDIDATES = 20
@@ -32,8 +33,6 @@ SEEDS = 2.0
 """The standard deviation of what a seed does to all."""
 MEANS = [NormalDist().inv_cdf((CANDIDATES - rank - 0.375) / (CANDIDATES + 0.25)) for rank in range(CANDIDATES)]
 """The expected order statistics of the normal distribution (Blom's approximation), the best first."""
-LOOKS, LEVEL = 4, 0.975
-"""Of `evolve.champions`: the batches of fresh seeds, and the level of the interval after each."""
 SETTINGS = ((5, 0.25), (10, 0.5), (20, 0.5), (20, 1.0), (50, 1.0))
 
 Rule = Callable[[Sequence[float], Sequence[float]], bool]

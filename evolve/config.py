@@ -130,6 +130,10 @@ class LlmConfig(Table):
     """When no model can be asked: ``wait`` until one has rested, ``end``, or ``continue`` with the built-in arms."""
 
 
+BUDGET = tuple(BudgetConfig.model_fields)
+"""The resources that a budget caps, and the goals that end it."""
+
+
 class ModelConfig(Table):
     """One model of the ensemble; the key of its table names the arm."""
 

@@ -16,7 +16,7 @@ from typing import Any
 from evolve import task as tasks
 from evolve.archive import Archive, ArmHistory, RunInfo
 from evolve.arms import Arm, build
-from evolve.config import Config, merge, resolve
+from evolve.config import BUDGET, Config, merge, resolve
 from evolve.errors import ArchiveError, ConfigError, sentence
 from evolve.executor import InlineExecutor, LocalExecutor
 from evolve.executor.inline import HERE
@@ -196,15 +196,14 @@ def start(loop: Loop, seeds: Sequence[tuple[str, Sources]]) -> None:
 
 def options(**given: Any) -> dict[str, Any]:
     """Return the nested settings that flat arguments stand for; those that are None, or an empty tuple, are not given."""
-    budget = ("evaluations", "usd", "tokens", "hours", "target", "patience")
-    known = (*budget, "slots", "workers", "isolation", "executor", "replay_from", "track")
+    known = (*BUDGET, "slots", "workers", "isolation", "executor", "replay_from", "track")
     unknown = [name for name in given if name not in known]
     if unknown:
         raise ConfigError(f"unknown argument {unknown[0]!r}; known here: {', '.join(known)}")
     named = {name: value for name, value in given.items() if value not in (None, ())}
-    flags: dict[str, Any] = {name: value for name, value in named.items() if name not in budget}
-    if any(name in budget for name in named):
-        flags["budget"] = {name: value for name, value in named.items() if name in budget}
+    flags: dict[str, Any] = {name: value for name, value in named.items() if name not in BUDGET}
+    if any(name in BUDGET for name in named):
+        flags["budget"] = {name: value for name, value in named.items() if name in BUDGET}
     return flags
 
 

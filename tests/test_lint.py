@@ -169,12 +169,6 @@ def test_a_screen_is_held_against_the_scores(task: Task, screens: tuple[float, .
     assert held in found.what
 
 
-def test_kendall_allows_for_ties() -> None:
-    assert measured.kendall([1, 2, 3], [1, 2, 3]) == 1.0
-    assert measured.kendall([1, 1, 1], [1, 2, 3]) == 0.0
-    assert measured.kendall([1, 2, 2, 3], [1, 2, 3, 4]) == pytest.approx(5 / 30**0.5)
-
-
 # ---------------------------------------------------------------------- folder
 
 

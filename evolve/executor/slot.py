@@ -21,6 +21,7 @@ import evolve.judge
 from evolve.executor.holding import Hold
 from evolve.executor.line import Ticket
 from evolve.jail import Confinement
+from evolve.jail.view import THREADS
 from evolve.judge import jails, process, score, wire
 from evolve.records import Evaluation, Fresh, Status, Task
 from evolve.secrets import without_secrets
@@ -31,13 +32,6 @@ LEAVE = 1.0
 """Seconds that a judge is given to close its jail before it is killed."""
 STUCK = 10.0
 """Seconds after which a judge that was killed is no longer waited for."""
-THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 
 
 class Slot:

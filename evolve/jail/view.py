@@ -34,13 +34,14 @@ _SYSTEM = (
 _LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 """Links into /usr on a merged system, folders of their own on an old one."""
 
-_THREADS = (
+THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
+"""Variables by which libraries know how many threads to start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def environment(scratch: str, python: Path) -> dict[str, str]:
     Libraries get one thread each unless the judge's own environment says otherwise: slots share the processors. Sets have the
     same order in every jail: else it would be one for all that is forked from a process, and another one in the next.
     """
-    threads = {name: os.environ.get(name, "1") for name in _THREADS}
+    threads = {name: os.environ.get(name, "1") for name in THREADS}
     return {
         "PATH": f"/usr/local/bin:/usr/bin:/bin:{python.parent}",
         "HOME": scratch,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import combinations
 from statistics import stdev
 
+from evolve.kit.statistics import kendall
 from evolve.lint.finding import Finding
 from evolve.stages import FEWEST, Screen, takes_seed
 from evolve.survey import Measured, Survey
@@ -121,17 +121,3 @@ def below(survey: Survey, rows: Sequence[Measured], values: Sequence[float]) -> 
     bar = Screen(sign, survey.task.stages.screen_keep, [*values] * (1 + FEWEST // len(values))).bar
     pairs = zip(rows, values, strict=True)
     return [row for row, value in pairs if row is not survey.seed and bar is not None and sign * value < sign * bar]
-
-
-def kendall(xs: Sequence[float], ys: Sequence[float]) -> float:
-    """Return Kendall's tau-b, which allows for ties (Kendall 1945, "The treatment of ties in ranking problems").
-
-    It is 0 where one of the two is constant.
-    """
-    agree = x_pairs = y_pairs = 0
-    for (x, y), (u, v) in combinations(list(zip(xs, ys, strict=True)), 2):
-        first, second = (x > u) - (x < u), (y > v) - (y < v)
-        agree += first * second
-        x_pairs += first != 0
-        y_pairs += second != 0
-    return agree / math.sqrt(x_pairs * y_pairs) if x_pairs and y_pairs else 0.0

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from re import fullmatch
 from typing import Any
 
-from evolve.config import Config, ModelConfig
+from evolve.config import BUDGET, Config, ModelConfig
 from evolve.phrases import several
 from evolve.records import Program
 from evolve.task import library
@@ -20,7 +20,6 @@ Keys = tuple[str, ...]
 Leaves = dict[Keys, Any]
 """Settings by their keys, from the outermost table inwards."""
 
-BUDGET = ("evaluations", "usd", "tokens", "hours", "target", "patience")
 FLAGS: dict[Keys, str] = {("budget", name): f"--{name}" for name in BUDGET} | {
     (name,): f"--{name}" for name in ("workers", "slots", "isolation", "executor")
 }
