@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from evolve.archive import Archive
 from evolve.records import (
@@ -23,6 +26,12 @@ from evolve.records import (
     Reply,
     Task,
 )
+
+
+def rows(db: Path, sql: str) -> list[tuple[Any, ...]]:
+    """Return what a query of an archive finds."""
+    with closing(sqlite3.connect(db)) as connection:
+        return connection.execute(sql).fetchall()
 
 
 def task(name: str = "sphere", direction: Direction = "maximize", metrics: tuple[Metric, ...] = ()) -> Task:

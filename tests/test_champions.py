@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -31,6 +30,7 @@ from evolve.replay import replay
 from evolve.session import start
 from evolve.task import load
 from tests import archives
+from tests.archives import rows
 from tests.heard import Heard
 
 Judge = Callable[[Again], Evaluation]
@@ -342,11 +342,6 @@ def noisy(folder: Path) -> Path:
     (folder / "evaluate.py").write_text(NOISY)
     (folder / "task.toml").write_text('brief = "Return a large sum."\n[stages]\nrepeats = 4\n')
     return folder
-
-
-def rows(db: Path, sql: str) -> list[tuple[Any, ...]]:
-    with sqlite3.connect(db) as connection:
-        return connection.execute(sql).fetchall()
 
 
 def test_a_noisy_run_ends_with_a_champion_that_reviews_made(noisy: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -37,7 +37,7 @@ INLINE = {"executor": "inline"}
 
 def invariants(db: Path, run: str) -> dict[str, int]:
     """Check what must hold of any archive, and return some counts."""
-    with sqlite3.connect(db) as connection:
+    with closing(sqlite3.connect(db)) as connection:
 
         def one(sql: str) -> int:
             (value,) = connection.execute(sql).fetchone()
@@ -623,7 +623,7 @@ def _wait_for(db: Path) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if db.exists():
-            with sqlite3.connect(f"file:{db}?mode=ro", uri=True) as connection:
+            with closing(sqlite3.connect(f"file:{db}?mode=ro", uri=True)) as connection:
                 try:
                     if connection.execute("SELECT count(*) FROM programs").fetchone()[0]:
                         return
@@ -702,7 +702,7 @@ class Slow:
         self.visible: list[int] = []
 
     def draft(self, proposal: Proposal, task: Task) -> Draft:
-        with sqlite3.connect(self._db) as connection:
+        with closing(sqlite3.connect(self._db)) as connection:
             self.visible += connection.execute("SELECT count(*) FROM attempts").fetchone()
         time.sleep(0.06)
         return Draft({"initial.py": marked(f"def total(n):\n    return {proposal.number}\n")})

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -29,6 +28,7 @@ from evolve.session import Session, created, reopened, start
 from evolve.stages import FEWEST, WINDOW, Screen, has_validate
 from evolve.task import load
 from tests import archives
+from tests.archives import rows
 
 SCREENED = """\
 from evolve import Candidate
@@ -49,11 +49,6 @@ def screened(folder: Path) -> Path:
     (folder / "evaluate.py").write_text(SCREENED)
     (folder / "task.toml").write_text('brief = "b"\n[stages]\nscreen_keep = 0.5\nscreen_audit = 0.2\n')
     return folder
-
-
-def rows(db: Path, sql: str) -> list[tuple[Any, ...]]:
-    with sqlite3.connect(db) as connection:
-        return connection.execute(sql).fetchall()
 
 
 class Recorder(InlineExecutor):
@@ -292,7 +287,7 @@ def test_a_full_disk_ends_a_run_that_resume_goes_on_with(folder: Path, tmp_path:
     full = r"cannot grow: the disk is full; make room and run `evolve resume`"
     with pytest.raises(ArchiveError, match=full), created(folder, flags=flags, seed=1, name="r", db=db) as session:
         crowded(session, 12)
-    with sqlite3.connect(db) as connection:
+    with closing(sqlite3.connect(db)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         (made,) = connection.execute("SELECT count(*) FROM evaluations WHERE purpose <> 'seed'").fetchone()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,6 @@ Launch = Callable[..., api.Run]
 def model(url: str, name: str = "scripted", **settings: Any) -> dict[str, Any]:
     """Return the settings of the model ``name`` at the server."""
     return {**MODEL, "model": f"openai/{name}@{url}", **settings}
-
-
-def rows(db: Path, sql: str) -> list[tuple[Any, ...]]:
-    """Return what a query of an archive finds."""
-    with sqlite3.connect(db) as connection:
-        return connection.execute(sql).fetchall()
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from evolve import api
 from evolve.archive import Archive
 from evolve.testing import Request, ScriptedServer, Staircase
 from evolve.testing.faults import Fault
-from tests.ensemble.conftest import Launch, model, rows
+from tests.archives import rows
+from tests.ensemble.conftest import Launch, model
 from tests.heard import Heard
 
 RUNS = 20

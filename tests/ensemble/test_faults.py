@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
@@ -112,7 +113,7 @@ class Kept:
 
     @classmethod
     def read(cls, db: Path, run: str) -> Kept:
-        with sqlite3.connect(db) as connection:
+        with closing(sqlite3.connect(db)) as connection:
             connection.row_factory = sqlite3.Row
 
             def table(name: str, order: str) -> list[dict[str, Any]]:

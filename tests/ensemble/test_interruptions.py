@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from threading import Event, Timer
 from typing import Any
@@ -22,8 +23,9 @@ from evolve.replay import replay
 from evolve.session import reopened
 from evolve.task import load
 from evolve.testing import Answer, Request, ScriptedServer, Staircase
+from tests.archives import rows
 from tests.ensemble import conftest
-from tests.ensemble.conftest import Launch, rows
+from tests.ensemble.conftest import Launch
 from tests.waiting import wait_for
 
 
@@ -194,7 +196,7 @@ def test_calls_under_way_are_waited_for_when_evaluate_fails(
         assert rows(db, "SELECT count(*) FROM evaluations WHERE attempt > 0") == [(0,)]
         answer_again = ScriptedServer(clever, price=(1.0, 2.0))
         flag.unlink()
-        with sqlite3.connect(db) as connection:  # the same model, at another address
+        with closing(sqlite3.connect(db)) as connection, connection:  # the same model, at another address
             (stored,) = connection.execute("SELECT config FROM runs").fetchone()
             connection.execute("UPDATE runs SET config = ?", (stored.replace(server.url, answer_again.url),))
         with answer_again:

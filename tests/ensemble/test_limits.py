@@ -21,8 +21,9 @@ from evolve.replay import replay
 from evolve.seams import Stop
 from evolve.task import load
 from evolve.testing import Answer, Request, ScriptedServer, Staircase
+from tests.archives import rows
 from tests.ensemble import conftest
-from tests.ensemble.conftest import Launch, rows
+from tests.ensemble.conftest import Launch
 
 
 def model(url: str, name: str = "scripted", **settings: Any) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from evolve.errors import ConfigError, ModelError
 from evolve.replay import replay
 from evolve.task import load
 from evolve.testing import Request, ScriptedServer, SimulatedLLM, Staircase
-from tests.ensemble.conftest import Launch, model, rows
+from tests.archives import rows
+from tests.ensemble.conftest import Launch, model
 
 
 def test_a_run_climbs_the_stairs_and_keeps_all_it_was_told(launch: Launch, tmp_path: Path) -> None:
