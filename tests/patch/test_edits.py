@@ -181,10 +181,10 @@ def test_a_megabyte_takes_no_time() -> None:
         block("\n" * 500_000, "=======\n" * 60_000),
     ]
     for reply in [*replies, block("a\n" * 300_000, "b"), "`" * 1_000_000, "File: " + "a" * 1_000_000]:
-        start = time.monotonic()
+        start = time.process_time()
         with pytest.raises(PatchError):
             apply_edits(PARENT, reply, "python")
-        assert time.monotonic() - start < 2
+        assert time.process_time() - start < 2
 
 
 WORDS = st.sampled_from(["alpha", "beta", "total", "x", "größe", "变量"])

@@ -256,10 +256,10 @@ def test_a_megabyte_takes_no_time() -> None:
     ]
     for reply in replies:
         for language in ("python", "c"):
-            start = time.monotonic()
+            start = time.process_time()
             with pytest.raises(PatchError):
                 apply_rewrite({"a.py" if language == "python" else "a.c": OLD}, reply, language)
-            assert time.monotonic() - start < 2
+            assert time.process_time() - start < 2
 
 
 STATEMENTS = st.sampled_from(
