@@ -774,7 +774,12 @@ def test_a_loop_of_ones_own_is_paused_and_stopped_by_people(folder: Path, tmp_pa
     ):
         search.tell(search.work(search.ask()))
         people.command("r", "pause")
-        later = Timer(0.3, lambda: Archive(tmp_path / "a.db").command("r", "continue"))
+
+        def go_on() -> None:
+            with Archive(tmp_path / "a.db") as archive:
+                archive.command("r", "continue")
+
+        later = Timer(0.3, go_on)
         began = time.monotonic()
         later.start()
         search.tell(search.work(search.ask()))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 from evolve.archive import Archive, Champion
 from evolve.config import Config
@@ -31,6 +32,7 @@ class Night:
         of: Task | None = None,
     ) -> None:
         self.archive = Archive(folder / "evolve.db")
+        finalize(self, self.archive.close)
         chosen = of or task(direction=direction, metrics=metrics)
         settings = config if config is not None else Config().model_dump(mode="json")
         chosen = replace(chosen, stages=Stages(repeats=repeats))

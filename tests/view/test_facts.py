@@ -38,7 +38,8 @@ def about(night: Night) -> dict[str, str]:
 
 
 def test_an_empty_run_says_so(tmp_path: Path) -> None:
-    facts = gather(Night(tmp_path).archive)
+    night = Night(tmp_path)
+    facts = gather(night.archive)
     assert (facts.best, facts.starts, facts.failing, facts.spend, facts.told) == (None, (), (), (), 0)
     assert headline(facts) == "Nothing has been judged yet."
     assert standings(facts) == []
