@@ -12,7 +12,7 @@ from pathlib import Path
 from evolve.errors import ArchiveError
 from evolve.machine import HELD
 
-TRIES = 10
+TRIES = 25
 """Tries, 20 ms apart, before a lock counts as held."""
 
 

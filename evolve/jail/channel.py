@@ -77,6 +77,7 @@ class Channel:
         self.ready: int | None = None
         self.ended: Ended | None = None
         self.silent = False
+        self.closed = False
         self._cap = reply_cap
         self._said = b""
         self._closed: set[int] = set()
@@ -181,5 +182,6 @@ class Channel:
 
     def close(self) -> None:
         """Close the judge's ends."""
+        self.closed = True
         for descriptor in (self.requests, self.replies, self.status, self.output):
             os.close(descriptor)

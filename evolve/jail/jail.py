@@ -172,7 +172,7 @@ class Jail:
         if self._control is not None:
             os.close(self._control)
             self._control = None
-        if self._channel is None:
+        if self._channel is None or self._channel.closed:
             return
         self._channel.settle(GRACE)
         if self._channel.ended is None:
@@ -187,16 +187,17 @@ class Jail:
         self._zygote.kill()
 
     def close(self) -> Usage:
-        """Kill every process of the candidate, and its jail if it was alone in it; return what it used. May be called twice."""
+        """Kill every process of the candidate, and its jail if it was alone in it; return what it used. May be called twice, and
+        again after a Ctrl-C has cut it short.
+        """
         if self._usage is None:
             self._kill()
-            ended, output = None, ""
-            if self._channel is not None:
+            if self._channel is not None and not self._channel.closed:
                 self._channel.drain()
-                ended, output = self._channel.ended, self._channel.tail.text()
                 self._channel.close()
             if self._alone:
                 self._zygote.close()
+            ended, output = (self._channel.ended, self._channel.tail.text()) if self._channel else (None, "")
             self._usage = Usage(ended.cpu if ended else None, ended.memory if ended else None, output)
         return self._usage
 

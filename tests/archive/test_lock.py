@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,6 +102,7 @@ def test_looking_keeps_nobody_from_driving(db: Path) -> None:
     def look() -> None:
         while looking:
             left_over(lock)
+            time.sleep(0.002)
 
     watchers = [threading.Thread(target=look) for _ in range(2)]
     for watcher in watchers:

@@ -44,6 +44,23 @@ def outcome(inmate: Inmate, source: str) -> str:
         return ended.detail
 
 
+def test_a_close_that_was_cut_short_can_be_made_again(level: Level, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where Ctrl-C comes while it waits, and what holds the jail closes it once more."""
+    with opened(level) as inmate:
+        assert inmate.run("r = 1 + 1") == 2
+        once = inmate.jail._zygote.close
+
+        def interrupted() -> None:
+            monkeypatch.setattr(inmate.jail._zygote, "close", once)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(inmate.jail._zygote, "close", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            inmate.jail.close()
+        inmate.jail.close()
+        assert inmate.jail.close().cpu_seconds is not None
+
+
 def test_exchange_and_usage(level: Level) -> None:
     with opened(level) as inmate:
         assert inmate.run("r = 1 + 1") == 2
