@@ -187,11 +187,21 @@ class Champions:
 
     def take(self, seen: Evaluation) -> None:
         """Store what the judge saw of ``next``, and go on with the review."""
-        again = self.next
-        if again is None:
-            raise RuntimeError("no review is under way")
+        again = self._asked()
         self._archive.reviewed(self._run, again.place, again.digest, again.job.purpose, again.job.seed, seen)
         self._step(seen)
+
+    def set_aside(self, failure: Evaluation) -> None:
+        """End the review under way without a verdict, because ``evaluate.py`` failed on its job: a contender is not the champion,
+        and a champion has no score of ``validate``. A resume makes the review anew, of whoever is champion or better then.
+        """
+        again = self._asked()
+        said = (failure.error.strip().splitlines() or [""])[-1]
+        left = "has no validate score" if again.job.purpose == "validate" else "is not the champion for now"
+        self._say(
+            f"evaluate.py failed when it judged {short_id(again.digest)} again ({again.job.purpose}), which {left}: {said}"
+        )
+        self._steps = self.next = None
 
     # ------------------------------------------------------------------ a review
 
@@ -280,6 +290,12 @@ class Champions:
         seed, *repeats = on
         name = f"{self._run}/review/{place}/{purpose}/{program.id}/{seed}"
         return Again(place, program.digest, Job(name, program.sources, seed, purpose, tuple(repeats)))
+
+    def _asked(self) -> Again:
+        """Return the job that the review under way waits for."""
+        if self.next is None:
+            raise RuntimeError("no review is under way")
+        return self.next
 
     def _step(self, seen: Evaluation | None) -> None:
         """Go on with the review to its next job, or to its end."""

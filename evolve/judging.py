@@ -109,7 +109,9 @@ class Judging:
         seen = self.reviewed
         if seen is not None:
             self._reviewed = None
-            if seen.status != "judge_error":  # else the job is still to be judged
+            if seen.status == "judge_error":
+                self._champions.set_aside(seen)
+            else:
                 self._champions.take(seen)
         self._champions.advance()
 
@@ -124,7 +126,7 @@ class Judging:
         """Judge again whatever wants to be champion, and wait for it.
 
         Raises:
-            JudgeError: when ``evaluate.py`` itself keeps failing.
+            JudgeError: when ``evaluate.py`` itself keeps failing; the next call hands the same job to the judge.
         """
         while True:
             with self._archive.transaction():
@@ -132,4 +134,8 @@ class Judging:
             self.submit_review()
             if self._reviewed is None:
                 return
-            self.wait(self._reviewed)
+            try:
+                self.wait(self._reviewed)
+            except JudgeError:
+                self._reviewed = None
+                raise

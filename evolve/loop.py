@@ -96,6 +96,7 @@ class Loop:
         self._broken: JudgeError | None = None
         self._odd: list[Flight] = []
         self._strikes = 0
+        self._reviewed: Evaluation | None = None
 
     @property
     def budget(self) -> Budget:
@@ -108,8 +109,8 @@ class Loop:
         """Run until the budget is spent and the best contender was judged again, or `drain` was called, and return which.
 
         Raises:
-            JudgeError: when ``evaluate.py`` itself keeps failing (on `STRIKES` programs in a row, or on a champion), once the
-                calls under way have returned; what is at the judge is adopted by the next resume.
+            JudgeError: when ``evaluate.py`` itself keeps failing, on `STRIKES` programs in a row, once the calls under way have
+                returned; what is at the judge is adopted by the next resume.
             ModelError: when no model can be asked any more and the run is not to go on without.
         """
         while True:
@@ -178,19 +179,20 @@ class Loop:
         return bool(self.calls.under_way) or any(flight.future is not None for flight in self.flights)
 
     def _break(self, landed: Sequence[Flight]) -> None:
-        """Take note of what came back because ``evaluate.py`` failed. Where it fails on program after program, or on a champion,
-        the run stops once the calls under way have returned.
+        """Take note of what came back because ``evaluate.py`` failed. Where it fails on one program after another, children and
+        champions alike, the run stops once the calls under way have returned.
         """
         odd = [flight for flight in landed if not _told_next(flight) and flight not in self._odd]
         self._odd += odd
-        judged = any(_told_next(flight) and not flight.seen.cached for flight in landed)
-        self._strikes = len(odd) + (0 if judged else self._strikes)
-        review = self.judging.reviewed
-        failed = review if review is not None and review.status == "judge_error" else None
-        if self._strikes >= STRIKES:
-            failed = self._odd[-1].seen
-        if failed is not None and self._broken is None:
-            self._broken = self.judging.error(failed)
+        judged = [flight.seen for flight in landed if _told_next(flight) and not flight.seen.cached]
+        failed = [flight.seen for flight in odd]
+        review, before = self.judging.reviewed, self._reviewed
+        if review is not None and review is not before:  # while a run is paused, it lies there from turn to turn
+            (failed if review.status == "judge_error" else judged).append(review)
+        self._reviewed = review
+        self._strikes = len(failed) + (0 if judged else self._strikes)
+        if failed and self._strikes >= STRIKES and self._broken is None:
+            self._broken = self.judging.error(failed[-1])
             if self.calls.under_way:
                 self.say("evaluate.py failed; the run stops when the calls under way have returned")
 

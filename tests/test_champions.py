@@ -23,12 +23,14 @@ from evolve.cli import main
 from evolve.config import BudgetConfig, Config
 from evolve.errors import JudgeError
 from evolve.executor import InlineExecutor
-from evolve.loop import Loop
+from evolve.loop import STRIKES, Loop
 from evolve.rebuild import rebuild
 from evolve.records import Direction, Evaluation, Fresh, Job, Metric, Repeat, Stages, Task
 from evolve.replay import replay
 from evolve.session import start
 from evolve.task import load
+from evolve.view.report.doubts import doubts
+from evolve.view.report.facts import gather
 from tests import archives
 from tests.archives import rows
 from tests.heard import Heard
@@ -433,13 +435,17 @@ def test_a_target_is_reached_by_the_champion_not_by_luck(folder: Path, tmp_path:
 
 
 class Stamped:
-    """An executor that says of each candidate but the cold ones that it was judged in a fork; some cold ones fail."""
+    """An executor that says of each candidate but the cold ones that it was judged in a fork; some cold ones fail. From the first
+    cold one on all end as ``after``, if it is given.
+    """
 
     slots = 1
 
-    def __init__(self, task: Task, cold: Callable[[Job, Evaluation], Evaluation]) -> None:
+    def __init__(
+        self, task: Task, cold: Callable[[Job, Evaluation], Evaluation], after: Evaluation | None = None
+    ) -> None:
         self._inner = InlineExecutor(task)
-        self._cold = cold
+        self._cold, self._after = cold, after
         self._open: list[tuple[Job, Future[Evaluation], Future[Evaluation]]] = []
         self.jobs: list[Job] = []
 
@@ -453,7 +459,9 @@ class Stamped:
         self._inner.pump(timeout)
         for job, theirs, ours in [entry for entry in self._open if entry[1].done()]:
             warm = replace(theirs.result(), fresh="fork")
-            ours.set_result(self._cold(job, replace(warm, fresh="process")) if job.purpose == "cold" else warm)
+            said = self._cold(job, replace(warm, fresh="process")) if job.purpose == "cold" else warm
+            late = any(earlier.purpose == "cold" for earlier in self.jobs[: self.jobs.index(job) + 1])
+            ours.set_result(self._after if late and self._after is not None else said)
             self._open.remove((job, theirs, ours))
 
     def wake(self) -> None:
@@ -503,21 +511,57 @@ def test_who_fails_cold_is_said_to(task: Task, tmp_path: Path) -> None:
         assert any("is not the champion: memory in a cold process: 2 GiB" in notice for notice in heard.notices)
 
 
-def test_a_judge_error_in_a_review_stops_the_run_and_loses_nothing(task: Task, tmp_path: Path) -> None:
+def test_a_review_on_which_evaluate_fails_is_set_aside_and_a_resume_makes_it_anew(task: Task, tmp_path: Path) -> None:
     with ExitStack() as stack:
-        broken = Stamped(task, lambda job, cold: Evaluation("judge_error", error="evaluate.py, line 3"))
-        loop = searched(stack, task, tmp_path / "a.db", broken, Heard())
-        with pytest.raises(JudgeError, match=r"evaluate.py, line 3"):
-            loop.evolve()
+        broken = Stamped(task, lambda job, cold: Evaluation("judge_error", error="Traceback\nevaluate.py, line 3"))
+        heard = Heard()
+        loop = searched(stack, task, tmp_path / "a.db", broken, heard)
+        assert loop.evolve() == "30 evaluations"
         assert len(loop.archive.champions("r")) == 1
+        assert len(heard.notices) == sum(job.purpose == "cold" for job in broken.jobs) > 0
+        assert all(
+            notice.endswith("again (cold), which is not the champion for now: evaluate.py, line 3")
+            for notice in heard.notices
+        )
         executor = Stamped(task, lambda job, cold: cold)
         stack.callback(executor.close)
         again = Loop(task, loop.archive, "r", loop.config, executor, seed=1)
         rebuild(again)
         assert again.evolve() == "30 evaluations"
         assert loop.archive.counted("r") == 30
-        assert "cold" in {job.purpose for job in executor.jobs[:2]}
+        assert {job.purpose for job in executor.jobs} == {"cold"}
         assert again.champions.title == loop.archive.champion("r") != loop.archive.champions("r")[0]
+
+
+def test_a_judge_that_fails_on_champions_and_children_alike_stops_the_run(task: Task, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        failure = Evaluation("judge_error", error="evaluate.py, line 3")
+        broken = Stamped(task, lambda job, cold: cold, after=failure)
+        loop = searched(stack, task, tmp_path / "a.db", broken, Heard(), 200)
+        with pytest.raises(JudgeError, match=r"evaluate.py, line 3"):
+            loop.evolve()
+        first = next(place for place, job in enumerate(broken.jobs) if job.purpose == "cold")
+        assert len(broken.jobs) - first <= STRIKES + 1, "one was handed over with it"
+        assert loop.archive.counted("r") < 200
+        executor = Stamped(task, lambda job, cold: cold)
+        stack.callback(executor.close)
+        again = Loop(task, loop.archive, "r", loop.config, executor, seed=1)
+        rebuild(again)
+        assert again.evolve() == "200 evaluations"
+
+
+def test_a_champion_that_validate_fails_on_stays_without_its_score(folder: Path, tmp_path: Path) -> None:
+    with (folder / "evaluate.py").open("a") as script:
+        script.write("\ndef validate(candidate):\n    return 1 / (candidate.call('total', 4) < 2.5)\n")
+    done = run(folder, evaluations=30, seed=1, db=tmp_path / "a.db", executor="inline")
+    assert done.reason == "30 evaluations"
+    with Archive(done.db, create=False) as archive:
+        first, *later = archive.champions(done.name)
+        assert later
+        assert first.validate_score is not None
+        assert {(one.verdict, one.validate_score) for one in later} == {("promoted", None)}
+        said = {one.about: one.words for one in doubts(gather(archive, done.name))}
+        assert said["held out"].startswith("`validate` has not judged it")
 
 
 def test_a_loop_of_ones_own_can_go_on_after_a_judge_error_in_a_review(task: Task, tmp_path: Path) -> None:

@@ -113,13 +113,20 @@ def _partial(facts: Facts, best: Best) -> str:
     return f"It was judged on {judged} of {facts.run.repeats} seeds; its score is projected from these."
 
 
+NOT_VALIDATED = (
+    "`validate` has not judged it: the run stopped before, or `evaluate.py` failed then. `evolve resume` tries again, with a "
+    "larger budget where the run is done."
+)
+
+
 def _held_out(facts: Facts, best: Best) -> str:
     """`validate` gives a worse score."""
     seen, verdict = best.validated, best.verdict
     if seen is not None and seen.status != "ok":
         return f"`validate` ended as {seen.status}: {seen.error.strip() or 'no reason was given'}"
     if verdict is None or verdict.gap is None:
-        return ""
+        promoted = verdict is not None and verdict.verdict == "promoted"
+        return NOT_VALIDATED if promoted and any(one.gap is not None for one in facts.verdicts) else ""
     spread = best.fresh or best.seeds
     if verdict.gap <= (0.0 if spread is None else (spread.high - spread.low) / 2):
         return ""
