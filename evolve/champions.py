@@ -27,9 +27,10 @@ from hashlib import sha256
 from typing import Literal
 
 from evolve.archive import Archive, Champion
+from evolve.evaluator import has_validate
 from evolve.racing import lead
 from evolve.records import Attempt, Evaluation, Job, Program, Task, short_id
-from evolve.stages import has_validate, seeds
+from evolve.stages import seeds
 
 LOOKS = 4
 """The most batches of fresh seeds, each as many as a candidate is judged on."""

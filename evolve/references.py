@@ -19,13 +19,13 @@ from evolve import task as tasks
 from evolve.archive import Archive
 from evolve.config import Config
 from evolve.errors import JudgeError
+from evolve.evaluator import has_screen, has_validate, takes_seed
 from evolve.executor import LocalExecutor
 from evolve.jail import Confinement
 from evolve.normal import digest as digest_of
 from evolve.operators.tune import constants
 from evolve.records import Attempt, Evaluation, Job, Sources, Task
 from evolve.session import INTERRUPTED, Session, created, reopened, slots_of
-from evolve.stages import has_screen, has_validate, takes_seed
 from evolve.survey import Measured, Survey
 
 NOISY = 5

@@ -11,10 +11,10 @@ from decimal import Decimal
 from itertools import combinations
 from statistics import mean, median, stdev
 
+from evolve.evaluator import takes_seed
 from evolve.racing import Lead
 from evolve.racing import lead as interval
 from evolve.records import Evaluation, Sources, Task
-from evolve.stages import takes_seed
 
 ERRORS = 2.0
 """Standard errors beyond which a difference is one."""

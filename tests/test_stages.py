@@ -18,6 +18,7 @@ from evolve.archive import Archive
 from evolve.arms import without_models
 from evolve.config import BudgetConfig, Config
 from evolve.errors import ArchiveError
+from evolve.evaluator import has_validate
 from evolve.executor import InlineExecutor
 from evolve.loop import Loop
 from evolve.rebuild import rebuild
@@ -25,7 +26,7 @@ from evolve.records import Draft, Evaluation, Job, Proposal, Task
 from evolve.replay import replay
 from evolve.seams import Operator, Points
 from evolve.session import Session, created, reopened, start
-from evolve.stages import FEWEST, WINDOW, Screen, has_validate
+from evolve.stages import FEWEST, WINDOW, Screen
 from evolve.task import load
 from tests import archives
 from tests.archives import rows

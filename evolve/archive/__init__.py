@@ -9,7 +9,7 @@ frames.py      hands tables to pandas and Polars;  display.py  shows itself in a
 commands.py    carries what people ask to a run's driver
 evidence.py    tells reports what speaks for and against a best program
 reviews.py     keeps the champions of a run and what was judged for them;  finds evaluations that can be used again
-lock.py        keeps a run to one process;  export.py  copies runs out
+lock.py        keeps a run to one process;  export.py  copies runs out;  values.py  says of programs what JSON can
 """
 
 from evolve.archive.archive import Archive

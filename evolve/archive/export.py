@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -11,9 +10,9 @@ from typing import Any
 
 from evolve.archive import Archive
 from evolve.archive.database import Database
+from evolve.archive.values import plain, summary
 from evolve.errors import ArchiveError
-from evolve.phrases import difference
-from evolve.records import Artifact, Program, short_id
+from evolve.records import Artifact
 
 DATABASES = {".db", ".sqlite", ".sqlite3"}
 """A target with one of these endings is a database, any other a folder."""
@@ -50,38 +49,6 @@ OWN = {
     "artifacts": "evaluation IN (SELECT id FROM whole.evaluations WHERE run = :run)",
 }
 """Which rows of a table are a run's, where ``run = :run`` does not say it."""
-
-
-def unified(old: Program, new: Program) -> dict[str, list[str]]:
-    """Return the lines of a unified diff of each file that differs; a file that one side lacks is empty there."""
-    return difference(old.sources, new.sources, f"{old.id}/", f"{new.id}/")
-
-
-def summary(run: str, program: Program) -> dict[str, Any]:
-    """Return what listings say about a program; numbers keep their full precision."""
-    return {
-        "run": run,
-        "id": program.id,
-        "score": program.score,
-        "metrics": dict(program.metrics),
-        "status": program.status,
-        "arm": program.arm,
-        "operator": program.operator,
-        "parent": None if program.parent is None else short_id(program.parent),
-        "number": program.number,
-        "island": program.island,
-        "generation": program.generation,
-        "digest": program.digest,
-    }
-
-
-def plain(value: Any) -> Any:
-    """Return ``value`` with the numbers that JSON does not have, in it and below it, replaced by their names."""
-    if isinstance(value, Mapping):
-        return {name: plain(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_folder(archive: Archive, run: str | None, folder: Path, n: int) -> list[dict[str, Any]]:

@@ -82,7 +82,7 @@ def runs(db: Path, as_json: bool) -> None:
 @json_option
 def best(count: int, run: str | None, db: Path, as_json: bool) -> None:
     """List the best programs of a run."""
-    from evolve.archive.export import summary
+    from evolve.archive.values import summary
     from evolve.cli.showing import standing
 
     with opened(db) as archive:
@@ -173,7 +173,7 @@ def show(id: str | None, attempt: int | None, code_only: bool, prompt: bool, rep
 @json_option
 def diff(id: str, other: str | None, run: str | None, db: Path, as_json: bool) -> None:
     """Show how program ID differs from its parent, or how OTHER differs from ID."""
-    from evolve.archive.export import unified
+    from evolve.archive.values import unified
 
     with opened(db) as archive:
         name, first = archive.find(id, run)
@@ -203,7 +203,7 @@ def diff(id: str, other: str | None, run: str | None, db: Path, as_json: bool) -
 @json_option
 def lineage(id: str, run: str | None, db: Path, as_json: bool) -> None:
     """List the program ID and its ancestors, back to where the run started."""
-    from evolve.archive.export import summary
+    from evolve.archive.values import summary
     from evolve.cli.showing import change
 
     with opened(db) as archive:
@@ -228,7 +228,7 @@ def lineage(id: str, run: str | None, db: Path, as_json: bool) -> None:
 @json_option
 def search(text: tuple[str, ...], count: int, run: str | None, db: Path, as_json: bool) -> None:
     """Find programs whose code, note or feedback has every word of TEXT (`conv*` finds beginnings)."""
-    from evolve.archive.export import summary
+    from evolve.archive.values import summary
 
     with opened(db) as archive:
         hits = archive.search(" ".join(text), run, count)

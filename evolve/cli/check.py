@@ -86,12 +86,12 @@ def check(task: str, program: Path | None, seed: int, isolation: str, artifacts:
     from evolve import task as loader
     from evolve.archive.export import write_artifacts
     from evolve.estimate import Estimate, Refused, estimated
+    from evolve.evaluator import has_validate
     from evolve.executor import evaluate_once
     from evolve.jail import choose
     from evolve.needs import require
     from evolve.records import Evaluation
     from evolve.secrets import load_environment
-    from evolve.stages import has_validate
 
     estimates: list[Estimate | Refused] = []
     about: About | None = None
@@ -209,7 +209,7 @@ def _plain(seen: Evaluation) -> dict[str, Any]:
 
 def _sheet(seen: Evaluation, held_out: Evaluation | None, task: Task) -> str:
     """Return what a person wants to know of an evaluation, a line each; ``held_out`` is what ``validate`` gave."""
-    from evolve.stages import seedless
+    from evolve.evaluator import seedless
 
     unit = f" {task.score.unit}" if task.score.unit else ""
     reason = f" ({seen.isolation_reason})" if seen.isolation_reason else ""

@@ -16,7 +16,7 @@ UNKNOWN = "unknown"
 
 def emit_json(value: object) -> None:
     """Print ``value`` as JSON; floats keep their full precision."""
-    from evolve.archive.export import plain
+    from evolve.archive.values import plain
 
     click.echo(json.dumps(plain(value), indent=2, allow_nan=False))
 

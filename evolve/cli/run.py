@@ -235,9 +235,9 @@ def _weights(arms: tuple[str, ...]) -> dict[str, float]:
 
 def _search(session: Session, as_json: bool) -> int:
     """Drive a session to its end under the eyes of the user, say what came of it, and return the exit code."""
-    from evolve.archive.export import plain
+    from evolve.archive.values import plain
+    from evolve.evaluator import seedless
     from evolve.session import INTERRUPTED
-    from evolve.stages import seedless
     from evolve.watch import clock, paid, watch
 
     loop, info = session.loop, session.info

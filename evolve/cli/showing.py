@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evolve.archive.export import summary
+from evolve.archive.values import summary
 from evolve.cli.listing import dollars, emit_code
 from evolve.errors import ArchiveError
 from evolve.phrases import metrics, several, short, span

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from statistics import stdev
 
+from evolve.evaluator import takes_seed
 from evolve.kit.statistics import kendall
 from evolve.lint.finding import Finding
-from evolve.stages import FEWEST, Screen, takes_seed
+from evolve.stages import FEWEST, Screen
 from evolve.survey import Measured, Survey
 
 AGREES = 0.5

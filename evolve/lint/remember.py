@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from evolve.config import Config
+from evolve.evaluator import has_validate, takes_seed
 from evolve.executor import LocalExecutor
 from evolve.jail import Confinement
 from evolve.lint.finding import Finding
@@ -17,7 +18,6 @@ from evolve.lint.measured import lead
 from evolve.records import Evaluation, Job, Sources, Task
 from evolve.references import Judging, Tell
 from evolve.session import slots_of
-from evolve.stages import has_validate, takes_seed
 from evolve.survey import Measured, Survey
 
 OUTPUT = 16 << 20

@@ -27,7 +27,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from evolve.archive import Archive
-from evolve.archive.export import plain
+from evolve.archive.values import plain
 from evolve.errors import ArchiveError
 from evolve.view import pages
 from evolve.view.artifacts import PICTURES, TEXTS, plain_type

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from evolve.archive import Archive
-from evolve.archive.export import OWN, TABLES, plain, write_database, write_folder
+from evolve.archive.export import OWN, TABLES, write_database, write_folder
+from evolve.archive.values import plain
 from evolve.errors import ArchiveError
 from evolve.records import Artifact, Evaluation
 from tests import archives

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import evolve
 from evolve.archive import Archive
-from evolve.archive.export import plain as jsonable
+from evolve.archive.values import plain as jsonable
 from evolve.cli import main
 from evolve.config import resolve, settings
 from evolve.records import Metric, Reply, Task

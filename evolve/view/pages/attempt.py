@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from evolve.archive.export import summary
+from evolve.archive.values import summary
 from evolve.view import code
 from evolve.view.shown import Shown, Visit
 

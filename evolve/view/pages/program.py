@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from evolve.archive import Archive
-from evolve.archive.export import summary
+from evolve.archive.values import summary
 from evolve.errors import ArchiveError
 from evolve.records import Program
 from evolve.view import artifacts, code

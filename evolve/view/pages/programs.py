@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from evolve.archive.browsing import SORTS, Listed, Sort, Wanted, falls
-from evolve.archive.export import summary
+from evolve.archive.values import summary
 from evolve.errors import ArchiveError
 from evolve.view.shown import Shown, Visit
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from evolve.archive.export import summary, unified
+from evolve.archive.values import summary, unified
 from evolve.view.report.facts import Best, Facts
 
 
