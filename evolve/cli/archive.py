@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from evolve.cli import completion
 from evolve.cli.listing import emit_code, emit_diff, emit_json, emit_table
+from evolve.cli.options import count_option, database_option, json_option, run_option
 from evolve.errors import ArchiveError
 from evolve.phrases import metrics, moment, short, span
 
 if TYPE_CHECKING:
     from evolve.archive import Archive
     from evolve.records import Program
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-database_option = click.option(
-    "--db",
-    type=click.Path(dir_okay=False, path_type=Path),
-    envvar="EVOLVE_DB",
-    default="evolve.db",
-    show_default=True,
-    help="The archive.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON; numbers keep their full precision.")
-run_option = click.option("--run", shell_complete=completion.runs, help="The run (default: the newest).")
-
-
-def count_option(default: int) -> Callable[[F], F]:
-    """Return the option that says how many rows to list."""
-    return click.option(
-        "-n", "--count", type=click.IntRange(min=1), default=default, show_default=True, help="How many to list."
-    )
 
 
 def opened(db: Path) -> Archive:

@@ -12,8 +12,8 @@ import click
 from click.core import ParameterSource
 
 from evolve.cli import completion
+from evolve.cli.options import json_option
 from evolve.cli.run import LEVELS
-from evolve.cli.task import as_json_option
 from evolve.phrases import several
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="With --tune and --random: the archive that keeps these searches; given again, they go on where they were cut off.",
 )
-@as_json_option
+@json_option
 def check(task: str, program: Path | None, seed: int, isolation: str, artifacts: Path | None, models: tuple[str, ...],
           evaluations: int, references: bool, lint: bool, seeds: int | None, tune: int | None, random: int | None,
           db: Path | None, as_json: bool) -> None:  # fmt: skip

@@ -6,9 +6,11 @@ import json
 
 import click
 
+from evolve.cli.options import json_option
+
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def doctor(as_json: bool) -> None:
     """Attempt the attacks that a candidate could make, at every isolation level, and tell which got through."""
     from evolve.jail.doctor import examine

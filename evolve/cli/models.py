@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from evolve.cli.listing import emit_json, emit_table
+from evolve.cli.options import json_option
 
 NOTHING = """\
 No server of models answers on this machine, and no key is set. To get one:
@@ -21,7 +22,7 @@ The built-in arms need neither: evolve run TASK"""
     multiple=True,
     help="Ask this port of 127.0.0.1 too (repeatable).",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def models(ports: tuple[int, ...], as_json: bool) -> None:
     """List the models of servers on this machine, as `--model` takes them, and the services whose key is set."""
     from evolve.discover import on_this_machine, with_keys

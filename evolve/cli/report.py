@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from evolve.cli import completion
-from evolve.cli.archive import database_option, opened
+from evolve.cli.archive import opened
 from evolve.cli.listing import emit_json
+from evolve.cli.options import database_option
 from evolve.errors import ConfigError
 
 

@@ -5,33 +5,23 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from evolve.cli import completion
+from evolve.cli.options import database_option, together
 from evolve.records import Level
 
 if TYPE_CHECKING:
     from evolve.session import Session
 
-F = TypeVar("F", bound=Callable[..., Any])
 LEVELS = ("auto", *get_args(Level))
 
 
-def _together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
-    def decorate(function: F) -> F:
-        for decorator in reversed(decorators):
-            function = decorator(function)
-        return function
-
-    return decorate
-
-
-budget_options = _together(
+budget_options = together(
     click.option(
         "--evaluations",
         type=click.IntRange(min=1),
@@ -49,23 +39,11 @@ budget_options = _together(
     click.option("--target", type=float, help="Stop when the champion's score reaches this."),
     click.option("--patience", type=click.IntRange(min=1), help="Stop after this many evaluations without a new best."),
 )
-place_options = _together(
-    click.option(
-        "--db",
-        type=click.Path(dir_okay=False, path_type=Path),
-        envvar="EVOLVE_DB",
-        default="evolve.db",
-        show_default=True,
-        help="The archive.",
-    ),
-    click.option(
-        "--json",
-        "as_json",
-        is_flag=True,
-        help="Print JSON, one object per line.",
-    ),
+place_options = together(
+    database_option,
+    click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line."),
 )
-how_options = _together(
+how_options = together(
     click.option("--workers", type=click.IntRange(min=1), help="Calls of models at the same time (4)."),
     click.option(
         "--slots",

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from evolve.cli import completion
-from evolve.cli.archive import database_option, json_option, opened, run_option
+from evolve.cli.archive import opened
 from evolve.cli.listing import emit_json, emit_table
+from evolve.cli.options import database_option, json_option, run_option
 from evolve.phrases import moment, short
 
 if TYPE_CHECKING:

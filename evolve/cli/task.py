@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evolve.cli.listing import Cell, text
+from evolve.cli.options import json_option
 from evolve.phrases import short
 from evolve.skeleton import DEFAULT, templates, write
 
 if TYPE_CHECKING:
     from evolve.records import Task
 
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
 
 @click.command()
-@as_json_option
+@json_option
 def tasks(as_json: bool) -> None:
     """List the tasks that come with the package: what they cost, what they need, and what is known to be reached.
 
@@ -123,7 +122,7 @@ def new(folder: Path, template: str) -> None:
 
 
 @click.command()
-@as_json_option
+@json_option
 def config(as_json: bool) -> None:
     """List every setting with its default; set one with --set NAME=VALUE, in evolve.toml, or in the task's folder."""
     from evolve.config import describe

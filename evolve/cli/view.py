@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from evolve.cli.archive import database_option
+from evolve.cli.options import database_option
 from evolve.errors import ConfigError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
