@@ -16,6 +16,7 @@ from evolve.records import Job
 from evolve.skeleton import templates
 from evolve.survey import Survey
 from evolve.task import load
+from tests.waiting import answer
 
 NAMES = tuple(templates())
 COMPILER = shutil.which("c++")
@@ -84,10 +85,7 @@ def test_what_is_no_answer_is_invalid(name: str, change: tuple[str, str], says: 
     assert sources != task.initial
     executor = LocalExecutor(task, choose("auto"), 1)
     try:
-        future = executor.submit(Job("x", sources, 0, "fresh"))
-        while not future.done():
-            executor.pump(None)
-        seen = future.result()
+        seen = answer(executor, Job("x", sources, 0, "fresh"))
     finally:
         executor.close()
     assert (seen.status, says in seen.error) == ("invalid", True), seen.error

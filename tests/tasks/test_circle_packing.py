@@ -7,6 +7,7 @@ import pytest
 from evolve.executor import InlineExecutor
 from evolve.records import Evaluation, Job
 from evolve.task import load
+from tests.waiting import answer
 
 GRID = [(0.1 + 0.2 * (k % 5), 0.1 + 0.2 * (k // 5)) for k in range(25)] + [(0.2, 0.2)]
 RADII = [0.1 - 1e-12] * 25 + [0.0414213562]
@@ -21,10 +22,7 @@ def judge() -> Iterator[InlineExecutor]:
 
 def judged(executor: InlineExecutor, centres: object, radii: object) -> Evaluation:
     text = f"from math import inf, nan\n\ndef pack(n):\n    return {centres!r}, {radii!r}\n"
-    future = executor.submit(Job("x", {"initial.py": text}, 0))
-    while not future.done():
-        executor.pump(None)
-    return future.result()
+    return answer(executor, Job("x", {"initial.py": text}, 0))
 
 
 def test_the_seed_has_the_score_that_its_task_says(judge: InlineExecutor) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -12,32 +11,20 @@ import pytest
 
 pytest.importorskip("torch")
 
-from evolve.errors import TaskError
 from evolve.executor import InlineExecutor
 from evolve.judge import score as script
-from evolve.kit import smollm
-from evolve.records import Evaluation, Job
+from evolve.records import Evaluation
 from evolve.task import load
 from tests.tasks.candidates import reference
+from tests.tasks.smollm import executor_of, judged
 
-SMALL = {"calibration": 1, "length": 48, "pieces": 1, "screen_pieces": 1}
 UNIFORM = "\n\ndef allocate(influence, sparsity):\n    return [sparsity] * 30\n"
 
 
 @pytest.fixture(scope="module")
 def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InlineExecutor]:
-    try:
-        smollm.load()
-    except TaskError as missing:
-        pytest.skip(str(missing))
-    task = load("pruning/llm")
-    task = replace(task, settings={**task.settings, **SMALL}, stages=replace(task.stages, repeats=1))
-    patch = pytest.MonkeyPatch()
-    patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-    made = InlineExecutor(task)
-    yield made
-    made.close()
-    patch.undo()
+    with executor_of("pruning/llm", tmp_path_factory.mktemp("cache")) as made:
+        yield made
 
 
 @pytest.fixture
@@ -45,13 +32,6 @@ def judge(executor: InlineExecutor) -> ModuleType:
     """The judge's script itself."""
     script.load(executor._task)
     return sys.modules[script.MODULE]
-
-
-def judged(executor: InlineExecutor, text: str, **job: Any) -> Evaluation:
-    future = executor.submit(Job("x", {"initial.py": text}, 0, **job))
-    while not future.done():
-        executor.pump(None)
-    return future.result()
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from evolve.executor import InlineExecutor
 from evolve.records import Evaluation, Job
 from evolve.task import load
 from tests.tasks.candidates import reference, refused, returning, script
+from tests.waiting import answer
 
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
@@ -24,10 +25,7 @@ def judged() -> Iterator[Judge]:
     executor = InlineExecutor(load(TASK))
 
     def judge(text: str) -> Evaluation:
-        future = executor.submit(Job("x", {"initial.py": text}, 0))
-        while not future.done():
-            executor.pump(None)
-        return future.result()
+        return answer(executor, Job("x", {"initial.py": text}, 0))
 
     yield judge
     executor.close()

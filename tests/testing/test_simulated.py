@@ -26,6 +26,7 @@ from evolve.testing import Answer, NullModel, Request, ScriptedServer, Simulated
 from evolve.testing.edits import Toward
 from evolve.testing.reading import understand
 from tests import prompts
+from tests.waiting import answer
 
 PARENT = """\
 import math
@@ -393,8 +394,5 @@ def test_the_staircase_is_a_task(tmp_path: Path) -> None:
     better = edits.change(Staircase.PROGRAM, Staircase.better, random.Random(0))
     assert better is not None
     executor = InlineExecutor(task)
-    future = executor.submit(Job("1", {"initial.py": better}, 0))
-    while not future.done():
-        executor.pump(1)
-    assert future.result().score == 1.0
+    assert answer(executor, Job("1", {"initial.py": better}, 0)).score == 1.0
     executor.close()
