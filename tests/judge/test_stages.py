@@ -1,5 +1,4 @@
 import random
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from evolve.judge.score import Script, judge
 from evolve.records import Direction, Evaluation, Job, Limits, Metric, Result, Sources, Task
 from tests import archives
 from tests.executor.toy import toy as jailed_toy
+from tests.waiting import answers
 
 PROGRAM = {
     "program.py": "calls = []\ndef f(value=1.0):\n    calls.append(1)\n    print('call', value)\n    return value\n"
@@ -347,11 +347,7 @@ def test_seeds_and_rivals_reach_a_jail_and_nothing_is_left_for_the_next_seed(tmp
     """
     against = job(1, {"initial.py": HOARDER}, repeats=(2, 4, 3), rival=(1.0, 2.0, 4.0, 2.0))
     with closing(LocalExecutor(jailed_toy(tmp_path, script), choose(), 1)) as executor:
-        futures = [executor.submit(one) for one in (against, replace(against, purpose="fresh", bar=9.0))]
-        end = time.monotonic() + 30.0
-        while not all(future.done() for future in futures) and time.monotonic() < end:
-            executor.pump(1.0)
-        raced, fresh = (future.result(0) for future in futures)
+        raced, fresh = answers(executor, against, replace(against, purpose="fresh", bar=9.0))
     assert (raced.status, raced.screen, raced.score, len(raced.repeats)) == ("ok", 5.0, 2.25, 3)
     assert (fresh.status, fresh.screen, fresh.score, len(fresh.repeats)) == ("ok", None, 2.5, 4)
     assert fresh.output.split() == ["saw", "1", "saw", "2", "saw", "4", "saw", "3"]
