@@ -28,6 +28,7 @@ from typing import Literal
 
 from evolve.archive import Archive, Champion
 from evolve.evaluator import has_validate
+from evolve.phrases import last_line
 from evolve.racing import lead
 from evolve.records import Attempt, Evaluation, Job, Program, Task, short_id
 from evolve.stages import seeds
@@ -197,10 +198,10 @@ class Champions:
         and a champion has no score of ``validate``. A resume makes the review anew, of whoever is champion or better then.
         """
         again = self._asked()
-        said = (failure.error.strip().splitlines() or [""])[-1]
         left = "has no validate score" if again.job.purpose == "validate" else "is not the champion for now"
         self._say(
-            f"evaluate.py failed when it judged {short_id(again.digest)} again ({again.job.purpose}), which {left}: {said}"
+            f"evaluate.py failed when it judged {short_id(again.digest)} again ({again.job.purpose}), which {left}: "
+            f"{last_line(failure.error)}"
         )
         self._steps = self.next = None
 

@@ -29,7 +29,7 @@ from evolve.drafts import Drafts
 from evolve.errors import ConfigError, JudgeError, ModelError
 from evolve.flight import Flight, best, board
 from evolve.judging import Judging
-from evolve.phrases import difference
+from evolve.phrases import difference, last_line
 from evolve.prices import prices
 from evolve.records import Attempt, Evaluation, Given, Level, Proposal, Reply, Task, short_id
 from evolve.seams import Executor, Listener, Observer, Stop
@@ -205,7 +205,7 @@ class Loop:
             return
         for flight in self._odd:
             attempt, error = flight.attempt, flight.seen.error.strip()
-            said = (error.splitlines() or [""])[-1]
+            said = last_line(error)
             if attempt.points:
                 self.budget.release()  # of the point that was not judged
                 old, new = ({} if draft is None else draft.sources for draft in (attempt.draft, flight.draft))

@@ -16,6 +16,11 @@ def short(words: str, width: int = 90) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
+def last_line(words: str) -> str:
+    """Return the last line of ``words``, where a traceback says what was wrong; nothing of an empty text."""
+    return (words.strip().splitlines() or [""])[-1]
+
+
 def metrics(values: Mapping[str, float]) -> str:
     """Return metrics in one line."""
     return "  ".join(f"{name}={value:.6g}" for name, value in values.items())

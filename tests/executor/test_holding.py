@@ -21,6 +21,7 @@ from evolve.records import Evaluation, Job, Resources, Task
 from evolve.testing import FakeProbe
 from evolve.testing.gpu import fake_nodes
 from tests.executor.toy import CALL, FINE, LIMITS, settle, toy
+from tests.waiting import answer
 
 GIB = 1 << 30
 NOBODY = 5_000_000
@@ -95,10 +96,7 @@ def test_the_jail_has_the_leased_nodes_and_no_others(bench: Bench) -> None:
 
 def test_all_seeds_of_a_job_have_the_same_lease(bench: Bench) -> None:
     executor = bench.executor(bench.task(TELL, GPU))
-    future = executor.submit(Job("a", {"initial.py": SEES}, 1, repeats=(2, 3)))
-    while not future.done():
-        executor.pump(1.0)
-    seen = future.result()
+    seen = answer(executor, Job("a", {"initial.py": SEES}, 1, repeats=(2, 3)))
     assert [repeat.seed for repeat in seen.repeats] == [1, 2, 3]
     assert seen.gpus == ("GPU-0",)
 
@@ -445,10 +443,8 @@ def test_a_job_may_take_its_time_for_the_screen_and_each_seed(bench: Bench) -> N
             return 1.0
     """
     executor = bench.executor(bench.task(evaluate, Resources(), seconds=0.4), grace=0.2)
-    future = executor.submit(Job("a", {"initial.py": FINE}, 1, repeats=(2, 3)))
-    while not future.done():
-        executor.pump(1.0)
-    assert (future.result().status, len(future.result().repeats)) == ("ok", 3)
+    seen = answer(executor, Job("a", {"initial.py": FINE}, 1, repeats=(2, 3)))
+    assert (seen.status, len(seen.repeats)) == ("ok", 3)
 
 
 def test_a_judge_error_is_tried_again_after_a_while_without_keeping_others(

@@ -10,14 +10,12 @@ import torch
 
 from evolve.errors import TaskError
 from evolve.kit import smollm
+from tests.tasks.smollm import model as installed
 
 
 @pytest.fixture(scope="module")
 def model() -> smollm.Llama:
-    try:
-        return smollm.load()
-    except TaskError as missing:
-        pytest.skip(str(missing))
+    return installed()
 
 
 def test_it_knows_english_and_python(model: smollm.Llama) -> None:

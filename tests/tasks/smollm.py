@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,18 +16,26 @@ from evolve.records import Evaluation, Job
 from evolve.task import load
 from tests.waiting import answer
 
+if TYPE_CHECKING:
+    from evolve.kit.smollm import Llama
+
 SMALL = {"calibration": 1, "length": 48, "pieces": 1, "screen_pieces": 1}
+
+
+def model() -> Llama:
+    """Return the model; skip the test where its packages are not installed."""
+    from evolve.kit import smollm
+
+    try:
+        return smollm.load()
+    except TaskError as missing:
+        pytest.skip(str(missing))
 
 
 @contextmanager
 def executor_of(name: str, cache: Path) -> Iterator[InlineExecutor]:
     """Give a judge of a task on one seed, whose statistics are kept in the folder ``cache``."""
-    from evolve.kit import smollm
-
-    try:
-        smollm.load()
-    except TaskError as missing:
-        pytest.skip(str(missing))
+    model()
     task = load(name)
     task = replace(task, settings={**task.settings, **SMALL}, stages=replace(task.stages, repeats=1))
     with pytest.MonkeyPatch.context() as patch:
