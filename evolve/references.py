@@ -193,7 +193,7 @@ def tuned(
     if not constants(row.sources, task.language).numbers:
         return None
     search = _Search("tuned", f"tuning {row.name}", evaluations, {"arms": {"builtin/tune": 1.0}})
-    return Measured(f"{row.name}, tuned", _searched(task, row.sources, search, db, tell))
+    return Measured(f"{row.name}, tuned", _searched(task, row.sources, search, db, tell), searched=True)
 
 
 def random_search(
@@ -211,7 +211,7 @@ def random_search(
     # As many elites as there can be programs, and more: the setting stays as it is where a later sitting asks for more.
     parents = {"parents": "random", "elites": EVERY, "islands": 1}
     search = _Search("random", "random search", evaluations, {"arms": {arm: 1.0}, "search": parents})
-    return Measured("random search", _searched(task, task.initial, search, db, tell))
+    return Measured("random search", _searched(task, task.initial, search, db, tell), searched=True)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ class Measured:
         held_out: what ``validate`` gave, likewise.
         program: its place in the task's folder, if it has one.
         asked: whether the others are to be compared with it.
+        searched: whether a search of this survey found it: by tuning, or at random.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Measured:
     held_out: Evaluation | None = None
     program: str | None = None
     asked: bool = False
+    searched: bool = False
 
     @property
     def failed(self) -> Evaluation | None:

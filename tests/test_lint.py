@@ -153,6 +153,19 @@ def test_chance_that_no_seed_fixes_is_a_warning(task: Task) -> None:
     assert [finding.level for finding in said(found, "the same program on the same seed")] == ["warning"]
 
 
+def test_a_program_that_fails_is_named_with_what_to_do(task: Task) -> None:
+    shown = example(task, (1.0,), (2.0,), (3.0,))
+    late = Evaluation("timeout", error="60 seconds are over\nin score")
+    seed, reference, found = (replace(row, held_out=late) for row in shown.rows)
+    rows = (seed, replace(reference, program="references/mean.py"), replace(found, name="mean, tuned", searched=True))
+    seen = said(list(measured.findings(replace(shown, rows=rows))), "ends as timeout: 60 seconds are over")
+    assert [(one.level, one.where, one.do.split(":")[0]) for one in seen] == [
+        ("error", "program 0", "mend it"),
+        ("warning", "references/mean.py", "mend it"),
+        ("warning", "mean, tuned", "do not compare with it"),
+    ]
+
+
 def test_no_reference_that_is_better_is_a_warning(task: Task) -> None:
     found = list(measured.findings(example(task, (1.0,), (0.5,))))
     assert said(found, "no reference is better")

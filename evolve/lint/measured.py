@@ -20,17 +20,25 @@ ENOUGH = 3
 
 def findings(survey: Survey) -> Iterator[Finding]:
     """Yield what the scores say."""
-    for row in survey.rows:
-        if row.failed:
-            yield Finding(
-                "error" if row is survey.seed else "warning",
-                f"{row.name} ends as {row.failed.status}: {row.failed.error.splitlines()[0] if row.failed.error else ''}",
-                row.program or "the seed program",
-                "mend it: a run starts from the seed program, and the references say what can be reached",
-            )
+    yield from _failures(survey)
     yield from _chance(survey)
     yield from _noise(survey)
     yield from _screen(survey)
+
+
+def _failures(survey: Survey) -> Iterator[Finding]:
+    for row in survey.rows:
+        if row.failed is None:
+            continue
+        advice = "mend it: a run starts from the seed program, and the references say what can be reached"
+        if row.searched:
+            advice = "do not compare with it: what was searched for in view does not hold on other seeds or hidden data"
+        yield Finding(
+            "error" if row is survey.seed else "warning",
+            f"{row.name} ends as {row.failed.status}: {row.failed.error.splitlines()[0] if row.failed.error else ''}",
+            row.program or row.name,
+            advice,
+        )
 
 
 def _chance(survey: Survey) -> Iterator[Finding]:
