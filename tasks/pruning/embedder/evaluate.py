@@ -63,16 +63,22 @@ def validate(candidate: Candidate) -> Result:
 
 
 @cache
-def network(device: str = "cpu") -> minilm.MiniLM:
+def network() -> minilm.MiniLM:
     """Return the dense network."""
-    return minilm.load().to(device)
+    return minilm.load()
+
+
+@cache
+def placed(device: str) -> minilm.MiniLM:
+    """Return it where it is to run; on the CPU the same tensors."""
+    return network().to(device)
 
 
 @cache
 def probes(device: str, pairs: int, seed: int) -> Mapping[str, embedding.Probe]:
     """Return the texts of each domain that a seed draws."""
     return {
-        name: embedding.Probe(network(device), embedding.draw(embedding.pool(text, "judging"), pairs, seed))
+        name: embedding.Probe(placed(device), embedding.draw(embedding.pool(text, "judging"), pairs, seed))
         for name, text in DOMAINS.items()
     }
 
@@ -80,7 +86,7 @@ def probes(device: str, pairs: int, seed: int) -> Mapping[str, embedding.Probe]:
 @cache
 def held_out(device: str) -> Mapping[str, embedding.Probe]:
     """Return the held-out texts of each domain."""
-    return {name: embedding.Probe(network(device), embedding.pool(text, "held out")) for name, text in HIDDEN.items()}
+    return {name: embedding.Probe(placed(device), embedding.pool(text, "held out")) for name, text in HIDDEN.items()}
 
 
 @cache
