@@ -78,8 +78,13 @@ def _write(path: Path, name: str, arrays: Arrays) -> None:
     body = save(dict(arrays))
     try:
         with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-            file.write(hashlib.sha256(body).digest() + body)
-        os.replace(file.name, path)
+            try:
+                file.write(hashlib.sha256(body).digest() + body)
+                file.flush()
+                os.replace(file.name, path)
+            except BaseException:  # what was written takes room that others lack
+                os.unlink(file.name)
+                raise
         for other in path.parent.glob(f"{name}-*"):
             if other.stat().st_mtime < time.time() - UNUSED:
                 other.unlink(missing_ok=True)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import threading
 import time
 from pathlib import Path
@@ -45,6 +47,22 @@ def test_what_is_kept_is_not_computed_again(folder: Path) -> None:
     keep.kept("x", {"n": 2}, slow)
     assert slow.times == 2
     assert len(files(folder)) == 2
+
+
+def test_what_could_not_be_written_leaves_nothing_behind(folder: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    slow = Slow()
+    kept = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        found = keep.kept("x", {"n": 1}, slow)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, kept)
+    assert np.array_equal(found["b"], [1, 2])
+    assert files(folder) == []
+    keep.kept("x", {"n": 1}, slow)
+    assert (slow.times, len(files(folder))) == (2, 1)
 
 
 @pytest.mark.parametrize("harm", ["cut", "changed", "empty"])
