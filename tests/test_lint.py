@@ -83,6 +83,17 @@ def test_a_validation_seed_that_is_told_is_an_error(make: Make, place: str) -> N
     assert (found.level, found.where) == ("error", place)
 
 
+@pytest.mark.parametrize("told", ["77213", "seeds 5 and 77213.", "77,213 of them", "(77213, 4)", "(1,77213)", "77_213;"])
+def test_it_is_found_as_prose_and_code_write_numbers(make: Make, told: str) -> None:
+    assert said(list(leaks.findings(load(make(**{"knowledge/notes.md": f"Held out: {told}\n"})))), "77213")
+
+
+@pytest.mark.parametrize("told", ["77213.5", "1,277,213", "77213rd", "0.77213", "77213,123"])
+def test_a_part_of_another_number_is_none(make: Make, told: str) -> None:
+    found = said(list(leaks.findings(load(make(**{"knowledge/notes.md": f"Held out: {told}\n"})))), "77213")
+    assert bool(found) is (told == "77213,123"), "which code may mean as two"
+
+
 def test_only_constants_that_validate_alone_uses_are_hidden() -> None:
     text = "A = 7919\nB = 104_729\nC = 0.12345\ndef evaluate(c): return A\ndef helper(): return B, 100, 1024, 'x' * 3\n"
     text += "def validate(c): return helper(), A, C, 'a5f0c2d4e6b8a5f0'\n"

@@ -22,7 +22,9 @@ SHARED = 3
 """Lines that a file in the jail and a reference may not have in common; fewer are the same helper, written twice."""
 WORD = 16
 """Characters from which a text without spaces is a constant, such as a hash, and not a word."""
-_NUMBER = re.compile(r"(?<![\w.])\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])")
+_NUMBER = re.compile(r"(?<![\w.])\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?(?!\w|\.\d)")
+_PROSE = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?!\w|[.,]\d)")
+"""``31,337``, which code means as two numbers."""
 _OPEN = ("evaluate", "screen")
 """The functions whose constants decide the score that a run sees."""
 
@@ -128,7 +130,7 @@ def _constants(task: Task, texts: Iterable[Shown]) -> Iterator[Finding]:
     secret = hidden(tree)
     seed = [Shown(path, text, "prompt") for path, text in task.initial.items()]
     for text in [*texts, *seed]:
-        numbers = {_value(match[0]) for match in _NUMBER.finditer(text.text)}
+        numbers = {_value(match[0]) for pattern in (_NUMBER, _PROSE) for match in pattern.finditer(text.text)}
         found = [one for one in secret if (one in text.text if isinstance(one, str) else one in numbers)]
         if found:
             yield Finding(
@@ -191,7 +193,7 @@ def _telling(value: float) -> bool:
 
 
 def _value(text: str) -> float:
-    plain = text.replace("_", "")
+    plain = text.replace("_", "").replace(",", "")
     return int(plain) if plain.isdigit() else float(plain)
 
 
