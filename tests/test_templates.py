@@ -71,6 +71,9 @@ def test_each_improves_in_thirty_evaluations(name: str, tmp_path: Path) -> None:
     [
         ("timing", ("while len(runs) > 1:", "while sorted(runs) and len(runs) > 1:"), "sorted is forbidden"),
         ("cpp", ("double approximate", "#include <cmath>\ndouble approximate"), "include nothing but <cstdio>"),
+        ("cpp", ("double approximate", 'extern "C" double erf(double);\ndouble approximate'), "it says 'extern'"),
+        ("cpp", ("x / (0.8 + 1.0 * x)", "__builtin_erf(x)"), "it says '__builtin_erf'"),
+        ("cpp", ("x / (0.8 + 1.0 * x)", "[] { double erf(double); return erf; }()(x)"), "undefined reference"),
         ("perturb", ("return min(max(x, 0), 1)", "return x + 2"), "from 0 to 1"),
         ("objectives", ("3.0 * (i / count)", "4.0 * (i / count)"), "from 0 to 3"),
         ("learning", ("np.stack([x, y,", "np.stack([x, y, *points.T] * 4 + ["), "1 to 12 columns, not 18"),

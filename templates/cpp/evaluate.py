@@ -7,7 +7,10 @@ import re
 
 from evolve import Candidate, Invalid, Result
 
-COMPILE = ["c++", "-O2", "-std=c++17", "-o", "program", "initial.cpp"]
+COMPILE = ["c++", "-O2", "-std=c++17", "-fno-builtin", "-nodefaultlibs", "-o", "program", "initial.cpp", "-lc"]
+"""Without the library of mathematics, which has the answer, and without what the compiler knows of it."""
+INCLUDE = re.compile(r"^\s*#\s*include\s*<cstdio>", re.MULTILINE)
+REFUSED = re.compile(r"#|%:|\bextern\b|\basm\b|\bpopen\b|\b__\w+")
 POINTS = [3 * i / 60 for i in range(61)]
 HELD_OUT = [3 * (i + 0.37) / 200 for i in range(200)]
 
@@ -27,9 +30,12 @@ def validate(candidate: Candidate) -> float:
 
 def judged(candidate: Candidate, points: list[float]) -> list[float]:
     """Return the error at each point."""
-    text = candidate.sources["initial.cpp"]
-    if set(re.findall(r"#\s*include\s*(\S+)", text)) - {"<cstdio>"} or re.search(r"\b__builtin_|\basm\b", text):
-        raise Invalid("include nothing but <cstdio>, and use neither compiler built-ins nor assembly")
+    found = REFUSED.search(INCLUDE.sub("", candidate.sources["initial.cpp"]))
+    if found is not None:
+        raise Invalid(
+            f"it says {found.group()!r}: include nothing but <cstdio>, no other directive, nothing of the compiler's own, "
+            "no declaration of what is elsewhere, no assembly, no other program"
+        )
     compiled = candidate.run(COMPILE)
     if compiled.code != 0:
         raise Invalid(f"it does not compile:\n{compiled.stderr.decode(errors='replace')[:2000]}")
