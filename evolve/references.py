@@ -116,8 +116,9 @@ def further(
         EvolveError: as for `evolve.run`.
     """
     sources = [row for row in found.rows if row.scores and not row.asked]
-    made = [tuned(found.task, row, tune, db, tell) for row in sources] if tune else []
-    made += [random_search(found.task, random, db, tell)] if random else []
+    level = confinement.level
+    made = [tuned(found.task, row, tune, db, tell, level) for row in sources] if tune else []
+    made += [random_search(found.task, random, db, tell, level)] if random else []
     rows = [row for row in made if row is not None]
     if not rows:
         return found
@@ -183,7 +184,12 @@ class Judging:
 
 
 def tuned(
-    task: Task, row: Measured, evaluations: int, db: Path | None = None, tell: Tell = lambda what, done, of: None
+    task: Task,
+    row: Measured,
+    evaluations: int,
+    db: Path | None = None,
+    tell: Tell = lambda what, done, of: None,
+    isolation: str = "auto",
 ) -> Measured | None:
     """Return the best that a run with ``builtin/tune`` alone makes of a program; None where it has no constants to tune.
 
@@ -192,12 +198,16 @@ def tuned(
     """
     if not constants(row.sources, task.language).numbers:
         return None
-    search = _Search("tuned", f"tuning {row.name}", evaluations, {"arms": {"builtin/tune": 1.0}})
+    search = _Search("tuned", f"tuning {row.name}", evaluations, {"arms": {"builtin/tune": 1.0}}, isolation)
     return Measured(f"{row.name}, tuned", _searched(task, row.sources, search, db, tell), searched=True)
 
 
 def random_search(
-    task: Task, evaluations: int, db: Path | None = None, tell: Tell = lambda what, done, of: None
+    task: Task,
+    evaluations: int,
+    db: Path | None = None,
+    tell: Tell = lambda what, done, of: None,
+    isolation: str = "auto",
 ) -> Measured:
     """Return the best of a run from the seed program in which no score decides what is changed next: parents are drawn alike from
     all programs that have a score, and changed as ``builtin/mutate`` does, or ``builtin/tune`` where that does not know the
@@ -210,18 +220,21 @@ def random_search(
     arm = "evolve.operators.mutate:Mutate" if task.language == "python" else "evolve.operators.tune:Tune"
     # As many elites as there can be programs, and more: the setting stays as it is where a later sitting asks for more.
     parents = {"parents": "random", "elites": EVERY, "islands": 1}
-    search = _Search("random", "random search", evaluations, {"arms": {arm: 1.0}, "search": parents})
+    search = _Search("random", "random search", evaluations, {"arms": {arm: 1.0}, "search": parents}, isolation)
     return Measured("random search", _searched(task, task.initial, search, db, tell), searched=True)
 
 
 @dataclass(frozen=True)
 class _Search:
-    """A search to compare with: the beginning of its run's name, how it is told of, how long it is, and its settings."""
+    """A search to compare with: the beginning of its run's name, how it is told of, how long it is, its settings, and the least
+    isolation.
+    """
 
     kind: str
     what: str
     evaluations: int
     settings: Mapping[str, Any]
+    isolation: str
 
 
 def _searched(task: Task, sources: Sources, search: _Search, db: Path | None, tell: Tell) -> Sources:
@@ -266,15 +279,15 @@ def _name(alone: Task, search: _Search) -> str:
 @contextmanager
 def _opened(alone: Task, name: str, search: _Search, db: Path, *, new: bool) -> Iterator[Session]:
     """Begin a search, or open it to go on with it, without the settings of the working folder."""
-    budget = {"budget": {"evaluations": search.evaluations}}
+    now = {"budget": {"evaluations": search.evaluations}, "isolation": search.isolation}
     with ExitStack() as stack:
         if new:
             nothing = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="evolve-"))) / "evolve.toml"
             nothing.touch()
-            flags = {**search.settings, **budget}
+            flags = {**search.settings, **now}
             yield stack.enter_context(created(alone, flags=flags, config=nothing, seed=0, name=name, db=db))
         else:
-            yield stack.enter_context(reopened(name, db=db, flags=budget, task=alone))
+            yield stack.enter_context(reopened(name, db=db, flags=now, task=alone))
 
 
 def _best(archive: Archive, name: str, task: Task, evaluations: int) -> Sources:

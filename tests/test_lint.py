@@ -83,7 +83,9 @@ def test_a_validation_seed_that_is_told_is_an_error(make: Make, place: str) -> N
     assert (found.level, found.where) == ("error", place)
 
 
-@pytest.mark.parametrize("told", ["77213", "seeds 5 and 77213.", "77,213 of them", "(77213, 4)", "(1,77213)", "77_213;"])
+@pytest.mark.parametrize(
+    "told", ["77213", "seeds 5 and 77213.", "77,213 of them", "(77213, 4)", "(1,77213)", "77_213;"]
+)
 def test_it_is_found_as_prose_and_code_write_numbers(make: Make, told: str) -> None:
     assert said(list(leaks.findings(load(make(**{"knowledge/notes.md": f"Held out: {told}\n"})))), "77213")
 
@@ -227,6 +229,16 @@ def test_remembered_answers_are_tried(make: Callable[..., Path], evaluate: str, 
     found = remembered(make(**{"evaluate.py": evaluate}))
     assert [finding.level for finding in found] == ([] if level is None else [level])
     assert all(words in finding.what for finding in found)
+
+
+def test_one_seed_is_not_held_against_a_task(make: Make) -> None:
+    open_ended = EVALUATE[: EVALUATE.index("def validate")]
+    found = surveyed(make(**{"evaluate.py": open_ended}), seeds=1)
+    (note,) = remember.findings(found, CONFINEMENT, lambda what, done, of: None)
+    assert (note.level, "one seed cannot tell" in note.what) == ("note", True)
+    noisy = EVALUATE.replace("Random(seed)", "Random()")
+    words = [one.what for one in measured.findings(surveyed(make(**{"evaluate.py": noisy}), seeds=1))]
+    assert any("evaluations on one seed the seed program has a standard deviation" in one for one in words), words
 
 
 def test_what_a_validate_tells_apart_is_only_a_note(make: Make) -> None:

@@ -305,6 +305,26 @@ def test_a_program_of_yours_is_compared_with_all_others_on_seeds_and_on_hidden_p
     assert json.loads(done.stdout)["comparisons"] == []
 
 
+@pytest.mark.parametrize("option", ["--references", "--lint"])
+def test_a_program_of_yours_that_fails_is_told_by_the_exit_code(make: Make, tmp_path: Path, option: str) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text("def centre(xs):\n    return None\n")
+    code, output = check(str(make()), option, "--program", str(mine), "--seeds", "2")
+    assert code == 1
+    assert f"{mine} ends as invalid: centre must return a float" in output
+    assert "a run starts from the seed program" not in output
+
+
+def test_searches_are_confined_as_asked(make: Make, tmp_path: Path) -> None:
+    db = tmp_path / "kept.db"
+    _, output = check(
+        *(str(make()), "--references", "--random", "2", "--tune", "2", "--isolation", "none", "--db", str(db))
+    )
+    assert "random search" in output
+    with closing(sqlite3.connect(db)) as connection:
+        assert set(connection.execute("SELECT isolation FROM evaluations")) == {("none",)}
+
+
 def test_random_search_follows_no_score(make: Make, tmp_path: Path) -> None:
     db = tmp_path / "kept.db"
     references.random_search(load(make()), 12, db)

@@ -31,7 +31,9 @@ def _failures(survey: Survey) -> Iterator[Finding]:
         if row.failed is None:
             continue
         advice = "mend it: a run starts from the seed program, and the references say what can be reached"
-        if row.searched:
+        if row.asked:
+            advice = "mend it: it has no score that holds"
+        elif row.searched:
             advice = "do not compare with it: what was searched for in view does not hold on other seeds or hidden data"
         yield Finding(
             "error" if row is survey.seed else "warning",
@@ -66,9 +68,10 @@ def _noise(survey: Survey) -> Iterator[Finding]:
             "warning", "no reference is better than the seed program", "references/",
             "the seed program is to be weak: simplify it, or find a better reference",
         )  # fmt: skip
-    own = [*survey.seed.scores]
+    own, drawn = [*survey.seed.scores], "seeds"
     if len(own) == 1 and survey.deterministic is False:
         own += [one.score for one in survey.seed.again if one.score is not None]
+        drawn = "evaluations on one seed"
     if best is None or gap <= 0.0 or len(own) < 2:
         return
     spread = stdev(own)
@@ -77,7 +80,7 @@ def _noise(survey: Survey) -> Iterator[Finding]:
     paired = stdev(pairs) if len(pairs) > 1 else math.sqrt(2) * spread
     wanted = max(1, math.ceil((4 * paired / gap) ** 2))  # 2 standard errors are at most half the gap
     text = (
-        f"over {len(own)} seeds the seed program has a standard deviation of {spread:.3g}, paired differences to the best "
+        f"over {len(own)} {drawn} the seed program has a standard deviation of {spread:.3g}, paired differences to the best "
         f"reference one of {paired:.3g}, and the gap between the two is {gap:.3g}: with {wanted} repeats two standard errors are "
         "half the gap"
     )

@@ -96,6 +96,12 @@ def findings(survey: Survey, confinement: Confinement, tell: Tell) -> Iterator[F
     best = max(better, key=lambda row: lead(survey, row))
     seeds = survey.seeds[1 : 1 + SEEDS] if takes_seed(task) else ()
     if not seeds and not has_validate(task):
+        if takes_seed(task):
+            yield Finding(
+                "note", "one seed cannot tell whether remembered answers are worth anything on others", "evaluate.py",
+                "judge on several: leave --seeds out, or give it more",
+            )  # fmt: skip
+            return
         yield Finding(
             "warning",
             "every evaluation asks the same, and nothing is held out: a remembered answer is as good as a program that finds it",
