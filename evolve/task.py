@@ -66,7 +66,10 @@ def _table(path: Path, data: dict[str, Any], text: str, variant: str) -> TaskTab
     for name, over in table.variants.items():
         if "variants" in over or "@" in name:
             raise TaskError(f"{path}: variant {name!r}: a variant has no variants of its own, and no @ in its name")
-        laid = parse(TaskTable, merge(base, over), where=f"{path} [variants.{name}]", error=TaskError)
+        on = {
+            key: value for key, value in base.items() if key != "cost" or "resources" not in over
+        }  # costs are a machine's
+        laid = parse(TaskTable, merge(on, over), where=f"{path} [variants.{name}]", error=TaskError)
         if name == variant:
             return laid
     if variant:

@@ -199,6 +199,8 @@ def test_a_variant_is_the_task_with_other_keys_over_it(tmp_path: Path) -> None:
     assert (base.settings, long.settings) == ({"epochs": 3, "widths": [1, 2]}, {"epochs": 30, "widths": [1, 2]})
     assert (base.initial, long.initial) == ({"initial.py": "x = 1\n"}, {"initial.py": "x = 2\n"})
     assert (long.limits.seconds, long.limits.memory, long.cost.screen) == (200, 1 << 30, 0.5)
+    (root / "task.toml").write_text(VARIANTS + "resources = { cpus = 2 }\n")
+    assert load(f"{root}@long").cost.screen is None, "what another machine takes is not known from this one"
     assert [row.name for row in long.baselines] == ["other"]
     assert base.digest != long.digest
     assert reference(base, base.baselines[0]) == {"initial.py": "x = 3\n"}
