@@ -49,13 +49,13 @@ LIMIT = Work(macs=2_000_000_000, elements=100_000_000, largest=4_000_000)
 class Function:
     """A candidate's function: tensors in, a tensor or a tuple of them out. Differentiable."""
 
-    def __init__(self, data: Any, limit: Work = LIMIT) -> None:
-        """Check the graph ``data``.
+    def __init__(self, data: Any, limit: Work = LIMIT, steps: int = STEPS) -> None:
+        """Check the graph ``data``, of at most so many ``steps``.
 
         Raises:
-            Invalid: if it is no graph, or uses an operation that is not on the list.
+            Invalid: if it is no graph, is too long, or uses an operation that is not on the list.
         """
-        constants, self.steps, self._result = _parts(data)
+        constants, self.steps, self._result = _parts(data, steps)
         self.constants = [_constant(value) for value in constants]
         self._steps = [step(each, place) for place, each in enumerate(self.steps)]
         described(self)
@@ -252,14 +252,14 @@ def macs(network: Network, x: torch.Tensor) -> int:
     return -(-network.work(x).macs // len(x))
 
 
-def _parts(data: Any) -> tuple[list[Any], list[Any], Any]:
+def _parts(data: Any, most: int) -> tuple[list[Any], list[Any], Any]:
     if not isinstance(data, Mapping) or set(data) != {"constants", "steps", "result"}:
         raise Invalid("not a graph: use evolve.kit.trace")
     constants, steps = data["constants"], data["steps"]
     if not isinstance(constants, list) or not isinstance(steps, list):
         raise Invalid("not a graph: use evolve.kit.trace")
-    if len(steps) > STEPS:
-        raise Invalid(f"the code performs {len(steps)} operations, and {STEPS} are allowed")
+    if len(steps) > most:
+        raise Invalid(f"the code performs {len(steps)} operations, and {most} are allowed")
     return constants, steps, checked(data["result"], len(steps), "the result")
 
 

@@ -7,7 +7,8 @@ first, found by a partition instead, which is linear in the size. NumPy alone, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +83,19 @@ def pruned(scores: Mapping[str, Scores], sparsity: float, scope: str) -> dict[st
     ends = np.cumsum([each.size for each in scores.values()])[:-1]
     parts = np.split(mask, ends)
     return {name: part.reshape(each.shape) for (name, each), part in zip(scores.items(), parts, strict=True)}
+
+
+def fingerprint(masks: Iterable[Mask]) -> str:
+    """Return what two programs have in common if and only if they select the same entries: the SHA-256 of the masks' bits."""
+    total = hashlib.sha256()
+    for mask in masks:
+        total.update(np.packbits(mask).tobytes())
+    return total.hexdigest()
+
+
+def mark(masks: Iterable[Mask]) -> int:
+    """Return the first 48 bits of the fingerprint, which a metric holds exactly."""
+    return int(fingerprint(masks)[:12], 16)
 
 
 def _flat(scores: Scores, k: int) -> Mask:

@@ -52,3 +52,11 @@ def test_what_cannot_be_selected_is_refused() -> None:
         select.count(10, 1.5)
     with pytest.raises(ValueError, match="one of row, layer, global"):
         select.pruned({"a": np.zeros((1, 2))}, 0.5, "column")
+
+
+def test_equal_masks_alone_share_a_fingerprint() -> None:
+    mask = np.arange(40).reshape(4, 10) % 3 == 0
+    other = mask.copy()
+    other[2, 7] ^= True
+    assert select.mark([mask, mask]) == select.mark([mask.copy(), mask]) < 1 << 48
+    assert len({select.mark([mask, mask]), select.mark([mask, other]), select.mark([other, mask])}) == 3

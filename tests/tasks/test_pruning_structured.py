@@ -85,11 +85,12 @@ def test_scores_that_are_none_are_refused(executor: InlineExecutor, expression: 
         ("[0.0] * 30", "must lose 9216"),
         ("[-budget] + [2 * budget / 29] * 29", "0 to 1459"),
         ("[1536] * 6 + [0] * 24", "0 to 1459"),
-        ("[10**2000] * 30", "0 to 1459"),
-        ("[budget / 29] * 29", "30 numbers"),
+        ("[10**2000] * 30", "must be finite"),
+        ("[budget / 29] * 29", "expected 30 counts, got 29"),
+        ("np.empty((10**9, 0))", "a list of 30, not an array of shape (1000000000, 0)"),
         ("[float('inf')] * 30", "finite"),
-        ("[True] * 30", "list of 30 numbers"),
-        ("{'all': budget}", "list of 30 numbers"),
+        ("[True] * 30", "must be a number, not bool"),
+        ("{'all': budget}", "must be a list of 30, not dict"),
     ],
 )
 def test_a_budget_that_is_not_kept_is_refused(executor: InlineExecutor, expression: str, says: str) -> None:

@@ -167,10 +167,7 @@ def read(candidate: Candidate, settings: Mapping[str, Any]) -> Evolved:
     data = candidate.call("harness:graphs", what, tokens, settings["experts"], settings["top"])
     if not isinstance(data, list) or len(data) != (2 if what == "route" else 1):
         raise Invalid(f"expected the graphs of {what}")
-    for one in data:
-        if isinstance(one, dict) and isinstance(one.get("steps"), list) and len(one["steps"]) > STEPS:
-            raise Invalid(f"{what} takes {len(one['steps'])} operations; {STEPS} are allowed")
-    functions = tuple(graph.Function(one, LIMIT) for one in data)
+    functions = tuple(graph.Function(one, LIMIT, STEPS) for one in data)
     graph.described(*functions)
     return Evolved(routes=functions) if what == "route" else Evolved(loss=functions[0])
 

@@ -7,8 +7,7 @@ decided here, exactly as many as asked for, and so is what the pruned network is
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from statistics import fmean
@@ -128,7 +127,10 @@ def judged(candidate: Candidate, on: Mapping[str, embedding.Probe]) -> Result:
 
 def remembered(masks: Masks, on: Mapping[str, embedding.Probe], calibration: int) -> Result:
     """Return what masks score on ``on``, from memory where they are known."""
-    key = (fingerprint(masks), tuple(id(probe) for probe in on.values()))  # probes live as long as this process
+    key = (
+        select.fingerprint(entries(masks)),
+        tuple(id(probe) for probe in on.values()),
+    )  # probes live as long as this process
     if key not in _known:
         if len(_known) >= REMEMBERED:
             _known.clear()
@@ -161,12 +163,9 @@ def checked(reply: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
     return reply
 
 
-def fingerprint(masks: Masks) -> str:
-    """Return what two programs have in common exactly if they prune the same entries."""
-    total = hashlib.sha256()
-    for mask in (mask for share in masks.values() for mask in share.values()):
-        total.update(np.packbits(mask).tobytes())
-    return total.hexdigest()
+def entries(masks: Masks) -> Iterator[np.ndarray]:
+    """Yield the masks of all shares and matrices."""
+    return (mask for share in masks.values() for mask in share.values())
 
 
 def result(masks: Masks, on: Mapping[str, embedding.Probe], calibration: int) -> Result:
@@ -175,11 +174,11 @@ def result(masks: Masks, on: Mapping[str, embedding.Probe], calibration: int) ->
     score = fmean(value for row in table.values() for value in row.values())
     lost = damage(masks["half"], calibration)
     like = similarity(masks["half"])
-    mark = fingerprint(masks)[:12]
+    mark = select.mark(entries(masks))
     metrics = {name: fmean(row[name] for row in table.values()) for name in on}
     metrics |= {share: fmean(row.values()) for share, row in table.items()}
-    metrics |= {"like_magnitude": like, "fingerprint": int(mark, 16)}
-    return Result(score, metrics, feedback(table, lost, like, mark), {"damage.svg": draw(lost)})
+    metrics |= {"like_magnitude": like, "fingerprint": mark}
+    return Result(score, metrics, feedback(table, lost, like, f"{mark:012x}"), {"damage.svg": draw(lost)})
 
 
 def agreements(masks: Mapping[str, np.ndarray], on: Mapping[str, embedding.Probe]) -> dict[str, float]:

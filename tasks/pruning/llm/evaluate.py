@@ -7,7 +7,6 @@ candidate has seen. `evaluate` draws them by its seed, equal for all candidates;
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import cache
 from statistics import fmean, pstdev
@@ -18,6 +17,7 @@ import torch
 
 from evolve import Candidate, Invalid, Result
 from evolve.kit import apportion, calibrate, keep, picture, select, smollm
+from evolve.kit.numbers import vector
 
 torch.set_num_threads(1)
 
@@ -63,7 +63,8 @@ def judged(candidate: Candidate, names: Sequence[str], role: str, count: int, se
     lost = {name: float((found[name] - whole[name]).mean()) for name in names}
     paired = np.concatenate([found[name] - wanda[name] for name in names])
     metrics = dict(lost)
-    metrics |= {"against_wanda": float(paired.mean()), "spread": pstdev(shares) / STEPS, "fingerprint": mark(masks)}
+    metrics |= {"against_wanda": float(paired.mean()), "spread": pstdev(shares) / STEPS}
+    metrics["fingerprint"] = select.mark(masks.values())
     metrics["standard_error"] = float(paired.std(ddof=1)) / len(paired) ** 0.5
     score = lost["python"] if role == "hidden" else fmean(lost.values())
     return Result(score, metrics, feedback(lost, metrics, errors, shares), {"blocks.svg": draw(shares, errors)})
@@ -74,12 +75,7 @@ def allocated(candidate: Candidate) -> list[int]:
     settings = candidate.settings
     sparsity = settings["sparsity"]
     influence = statistics(settings["calibration"], settings["length"])["influence"].astype(np.float64)
-    reply = candidate.call("allocate", influence, sparsity)
-    reply = reply.tolist() if isinstance(reply, np.ndarray) else reply
-    if not isinstance(reply, list | tuple) or any(type(each) not in (int, float) for each in reply):
-        raise Invalid(f"allocate must return a list of {smollm.BLOCKS} numbers, not {reply!r:.80}")
-    if len(reply) != smollm.BLOCKS:
-        raise Invalid(f"allocate must return {smollm.BLOCKS} numbers, one for each block, not {len(reply)}")
+    reply = vector(candidate.call("allocate", influence, sparsity), "sparsities", smollm.BLOCKS)
     if not all(0 <= each <= 0.95 for each in reply):
         raise Invalid(f"each block's sparsity must be in [0, 0.95], not {min(reply)!r:.12} to {max(reply)!r:.12}")
     if abs(fmean(reply) - sparsity) > NEAR:
@@ -158,14 +154,6 @@ def references(
     hangs_on |= calibrate.origin() | {"task": keep.code(__file__, select.__file__)}
     found = keep.kept("smollm-wanda", hangs_on, compute)
     return tuple({name: found[f"{who}.{name}"] for name in names} for who in ("whole", "wanda"))
-
-
-def mark(masks: Masks) -> int:
-    """Return a number that two programs have in common exactly if they prune the same weights."""
-    total = hashlib.sha256()
-    for mask in masks.values():
-        total.update(np.packbits(mask).tobytes())
-    return int(total.hexdigest()[:12], 16)
 
 
 def feedback(lost: dict[str, float], metrics: dict[str, float], errors: dict[str, float], shares: Sequence[int]) -> str:

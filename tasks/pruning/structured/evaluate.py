@@ -7,7 +7,6 @@ seen. `evaluate` draws them by its seed, equal for all candidates; `validate` ta
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +18,7 @@ import torch
 
 from evolve import Candidate, Invalid, Result
 from evolve.kit import apportion, calibrate, keep, picture, select, smollm
+from evolve.kit.numbers import vector
 
 torch.set_num_threads(1)
 
@@ -80,12 +80,11 @@ def judged(candidate: Candidate, drawn: Drawn, sparsity: float | None = None) ->
     lost = losses(masks, drawn, settings["device"])
     each = {name: float(values.mean()) for name, values in lost.items()}
     every = np.concatenate(list(lost.values()))
-    print_of = hashlib.sha256(np.packbits(np.stack(masks)).tobytes()).hexdigest()
     metrics = {
         **each,
         "standard_error": float(every.std(ddof=1)) / len(every) ** 0.5,
         "spread": pstdev(removed),
-        "fingerprint": int(print_of[:12], 16),
+        "fingerprint": select.mark(masks),
     }
     errors = power_lost(masks, settings["calibration"], settings["length"])
     return Result(fmean(each.values()), metrics, feedback(each, errors, removed), {"blocks.svg": draw(removed, errors)})
@@ -116,12 +115,7 @@ def allocated(candidate: Candidate, scores: np.ndarray, sparsity: float) -> list
     settings = candidate.settings
     budget = select.count(scores.size, sparsity)
     influence = calibrate.statistics(settings["calibration"], settings["length"])["influence"].astype(np.float64)
-    reply = candidate.call("allocate", budget, influence, scores)
-    reply = reply.tolist() if isinstance(reply, np.ndarray) else reply
-    if not isinstance(reply, list | tuple) or any(type(each) not in (int, float) for each in reply):
-        raise Invalid(f"allocate must return a list of {smollm.BLOCKS} numbers, not {reply!r:.80}")
-    if len(reply) != smollm.BLOCKS:
-        raise Invalid(f"allocate must return {smollm.BLOCKS} numbers, one for each block, not {len(reply)}")
+    reply = vector(candidate.call("allocate", budget, influence, scores), "counts", smollm.BLOCKS)
     if not all(0 <= each <= MOST for each in reply):
         raise Invalid(f"each block must lose 0 to {MOST} neurons, not {min(reply)!r:.12} to {max(reply)!r:.12}")
     if abs(sum(reply) - budget) > NEAR:
